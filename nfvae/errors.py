@@ -1,0 +1,29 @@
+"""The errors that reach a user as one line, without a traceback."""
+
+
+class NfvaeError(Exception):
+    """Something the user can put right; the message says what was wrong and what would be right."""
+
+
+class ConfigError(NfvaeError):
+    """A configuration value, or a combination of values, that cannot work."""
+
+
+class DataError(NfvaeError):
+    """A data file that is missing, damaged, or not what it claims to be."""
+
+
+class CheckpointError(NfvaeError):
+    """A checkpoint that is damaged, foreign, or does not fit the configuration."""
+
+
+class RunFolderError(NfvaeError):
+    """A run folder that is in use, of another configuration, or cannot be written."""
+
+
+class DivergenceError(NfvaeError):
+    """Training produced a NaN or an infinity."""
+
+
+class NotInvertibleError(NfvaeError, NotImplementedError):
+    """The flow has no computable inverse, so its density is known only at its own samples."""

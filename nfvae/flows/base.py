@@ -1,0 +1,130 @@
+"""What every flow is: a stack of K maps z ↦ z_K on R^D and the log-determinant of the stack.
+
+Shapes, everywhere in this package:
+
+    z        [*sample, *batch, D]   points; sample axes may stand in front
+    params   [*batch, param_size]   one row a batch element (amortized: the encoder's output), or
+             [param_size]           one row for all (a flow with plain parameters)
+    log_det  [*sample, *batch]      Σ_k log|det ∂f_k/∂z_{k−1}|, in nats
+
+Parameters broadcast over sample axes without being copied, so that importance sampling encodes an
+image once. A flow knows nothing of encoders, data or configuration files.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from nfvae.errors import NotInvertibleError
+
+
+class Flow(nn.Module, ABC):
+    """K steps of one family on R^dim.
+
+    Args:
+        dim: D, the dimension of the latent space, at least 1.
+        num_steps: K, at least 0; with K = 0 every flow is the identity.
+
+    A family's own options are keyword arguments of its constructor; their annotations are what the
+    configuration is checked against.
+    """
+
+    def __init__(self, dim: int, num_steps: int) -> None:
+        super().__init__()
+        if dim < 1 or num_steps < 0:
+            raise ValueError(f"a flow needs dim >= 1 and K >= 0, got dim={dim}, K={num_steps}")
+        self.dim = dim
+        self.num_steps = num_steps
+
+    @property
+    @abstractmethod
+    def param_size(self) -> int:
+        """Numbers a batch element that the flow takes from outside, all K steps together."""
+
+    @abstractmethod
+    def initial_params(self) -> Tensor:
+        """Where training starts, shape [param_size]: the identity or near it, symmetry broken.
+
+        Random where steps must differ; drawn from torch's global generator.
+        """
+
+    @abstractmethod
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Map z_0 to (z_K, log_det) with log_det = log|det ∂z_K/∂z_0|."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Map z_K to (z_0, log_det) with log_det = log|det ∂z_0/∂z_K|, minus that of `forward`.
+
+        Raises:
+            NotInvertibleError: the family has no inverse that can be computed.
+        """
+
+    @abstractmethod
+    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        """The K terms of forward's log_det, shape [K, *sample, *batch]; for monitoring."""
+
+
+class StepwiseFlow(Flow):
+    """A flow computed step by step: a family states one step, this class makes the stack of it.
+
+    The packed layout of `params` is all steps' values of the first name, then all of the second:
+    for shapes {"w": (D,), "b": ()} it is w_1 … w_K b_1 … b_K.
+    """
+
+    @abstractmethod
+    def step_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of one step's parameters, in packing order."""
+
+    @abstractmethod
+    def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Step k (counted from 0) forward; `params` in the order of `step_shapes`, batch first."""
+
+    def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        """Step k backward, with the log-determinant of the backward map."""
+        raise NotInvertibleError(f"{type(self).__name__} has no inverse, so no density at given z")
+
+    @property
+    def param_size(self) -> int:
+        return self.num_steps * sum(prod(shape) for shape in self.step_shapes().values())
+
+    def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
+        """Split packed parameters into one tuple a step, each [*batch, *shape]; views, no copies."""
+        shapes = list(self.step_shapes().values())
+        blocks = params.split([self.num_steps * prod(shape) for shape in shapes], dim=-1)
+        per_name = [
+            block.unflatten(-1, (self.num_steps, *shape)).unbind(-1 - len(shape))
+            for block, shape in zip(blocks, shapes, strict=True)
+        ]
+        return list(zip(*per_name, strict=True))
+
+    def _forward_steps(self, z: Tensor, params: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for k, step_params in enumerate(self.unpack(params) if self.num_steps else ()):
+            z, log_det = self.step(k, z, *step_params)
+            yield z, log_det
+
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        total = z.new_zeros(z.shape[:-1])
+        for z, log_det in self._forward_steps(z, params):  # noqa: B020  (the chain z_0, z_1, …)
+            total = total + log_det
+        return z, total
+
+    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        log_dets = [log_det for _, log_det in self._forward_steps(z, params)]
+        shape = z.shape[:-1]
+        return (
+            torch.stack([ld.expand(shape) for ld in log_dets])
+            if log_dets
+            else z.new_zeros(0, *shape)
+        )
+
+    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        total = y.new_zeros(y.shape[:-1])
+        steps = list(enumerate(self.unpack(params))) if self.num_steps else []
+        for k, step_params in reversed(steps):
+            y, log_det = self.inverse_step(k, y, *step_params)
+            total = total + log_det
+        return y, total

@@ -1,0 +1,33 @@
+"""No flow: q(z|x) is the diagonal Gaussian q0(z|x) (Kingma & Welling 2014)."""
+
+import torch
+from torch import Tensor
+
+from nfvae.flows.base import Flow
+from nfvae.flows.registry import register
+
+
+@register("none")
+class Identity(Flow):
+    """The identity map, for the K = 0 column of the tables."""
+
+    def __init__(self, dim: int, num_steps: int = 0) -> None:
+        if num_steps:
+            raise ValueError(f"flow=none has no steps, so K must be 0, got K={num_steps}")
+        super().__init__(dim, 0)
+
+    @property
+    def param_size(self) -> int:
+        return 0
+
+    def initial_params(self) -> Tensor:
+        return torch.zeros(0)
+
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return z, z.new_zeros(z.shape[:-1])
+
+    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return y, y.new_zeros(y.shape[:-1])
+
+    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        return z.new_zeros(0, *z.shape[:-1])

@@ -1,0 +1,20 @@
+"""Names of flow families: what `flow=…` chooses from."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from nfvae.flows.base import Flow
+
+FlowClass = TypeVar("FlowClass", bound=type[Flow])
+
+FLOWS: dict[str, type[Flow]] = {}
+
+
+def register(name: str) -> Callable[[FlowClass], FlowClass]:
+    """Enter a flow class in the registry under `name`."""
+
+    def enter(cls: FlowClass) -> FlowClass:
+        FLOWS[name] = cls
+        return cls
+
+    return enter
