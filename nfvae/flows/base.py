@@ -12,7 +12,7 @@ image once. A flow knows nothing of encoders, data or configuration files.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -92,39 +92,38 @@ class StepwiseFlow(Flow):
         return self.num_steps * sum(prod(shape) for shape in self.step_shapes().values())
 
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        """Split packed parameters into one tuple a step, each [*batch, *shape]; views, no copies."""
+        """Split packed parameters into a tuple a step, each [*batch, *shape]: views, not copies."""
+        if not self.num_steps:
+            return []
         shapes = list(self.step_shapes().values())
-        blocks = params.split([self.num_steps * prod(shape) for shape in shapes], dim=-1)
-        per_name = [
+        blocks = torch.split(params, [self.num_steps * prod(shape) for shape in shapes], dim=-1)
+        by_name = [
             block.unflatten(-1, (self.num_steps, *shape)).unbind(-1 - len(shape))
             for block, shape in zip(blocks, shapes, strict=True)
         ]
-        return list(zip(*per_name, strict=True))
-
-    def _forward_steps(self, z: Tensor, params: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        for k, step_params in enumerate(self.unpack(params) if self.num_steps else ()):
-            z, log_det = self.step(k, z, *step_params)
-            yield z, log_det
+        return list(zip(*by_name, strict=True))
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        total = z.new_zeros(z.shape[:-1])
-        for z, log_det in self._forward_steps(z, params):  # noqa: B020  (the chain z_0, z_1, …)
-            total = total + log_det
-        return z, total
+        z, log_dets = self._run(z, params)
+        return z, sum(log_dets, z.new_zeros(z.shape[:-1]))
 
     def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        log_dets = [log_det for _, log_det in self._forward_steps(z, params)]
-        shape = z.shape[:-1]
-        return (
-            torch.stack([ld.expand(shape) for ld in log_dets])
-            if log_dets
-            else z.new_zeros(0, *shape)
-        )
+        _, log_dets = self._run(z, params)
+        out = z.new_zeros(self.num_steps, *z.shape[:-1])
+        for k, log_det in enumerate(log_dets):
+            out[k] = log_det
+        return out
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         total = y.new_zeros(y.shape[:-1])
-        steps = list(enumerate(self.unpack(params))) if self.num_steps else []
-        for k, step_params in reversed(steps):
+        for k, step_params in reversed(list(enumerate(self.unpack(params)))):
             y, log_det = self.inverse_step(k, y, *step_params)
             total = total + log_det
         return y, total
+
+    def _run(self, z: Tensor, params: Tensor) -> tuple[Tensor, list[Tensor]]:
+        log_dets = []
+        for k, step_params in enumerate(self.unpack(params)):
+            z, log_det = self.step(k, z, *step_params)
+            log_dets.append(log_det)
+        return z, log_dets
