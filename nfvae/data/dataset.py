@@ -1,0 +1,142 @@
+"""A data set in memory: 50,000 images to train on, 10,000 to validate, 10,000 to test."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nfvae.data import mnist, static
+from nfvae.data.binarize import fixed_bernoulli
+from nfvae.errors import ConfigError, DataError
+
+Binarization = Literal["dynamic", "fixed", "static"]
+
+NUM_TRAIN = 50_000
+
+# One stream a split, so that the draw of one does not depend on whether another was drawn.
+FIXED_SEEDS = {"train": 0, "val": 1, "test": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images of one split.
+
+    Attributes:
+        pixels: uint8 [N, 784]. Grey values 0 … 255 where `redrawn`, else bits as 0 and 255.
+        labels: int64 [N], or None where the source has none. Reading aids; no model sees them.
+        redrawn: every gathered batch is a fresh Bernoulli(pixels/255) draw.
+    """
+
+    pixels: Tensor
+    labels: Tensor | None
+    redrawn: bool
+
+    def __len__(self) -> int:
+        return self.pixels.shape[0]
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same split on a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, pixels=self.pixels.to(device), labels=labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three splits, and how their bits come about.
+
+    `dynamic`: the training split is redrawn batch by batch; validation and test are `fixed`'s draw,
+        so that all runs are measured on the same binary images.
+    `fixed`: one seeded draw of all three splits, the same for everybody.
+    `static`: Larochelle's draw, from his files; without labels.
+    """
+
+    name: str
+    binarization: Binarization
+    train: Split
+    val: Split
+    test: Split
+    image_shape: tuple[int, int] = (28, 28)
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data set on a device; 55 MB in all."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            val=self.val.to(device),
+            test=self.test.to(device),
+        )
+
+
+def load_dataset(
+    name: str = "mnist", root: Path | None = None, binarization: Binarization = "dynamic"
+) -> Dataset:
+    """Read a data set into memory.
+
+    Training is the first 50,000 images of the training file, validation its last 10,000, test the
+    test file: Larochelle's split, and that of the papers.
+
+    Args:
+        name: "mnist".
+        root: folder with the reader's own copy of the files; None for the embedded ones.
+            `static` needs it.
+        binarization: "dynamic", "fixed" or "static"; see `Dataset`.
+
+    Raises:
+        ConfigError: no such data set or binarization.
+        DataError: a file is missing, damaged, or not what it claims to be.
+    """
+    if name != "mnist":
+        raise ConfigError(f"data.name={name} is unknown; allowed: mnist")
+    if binarization not in get_args(Binarization):
+        allowed = ", ".join(get_args(Binarization))
+        raise ConfigError(f"data.binarization={binarization} is unknown; allowed: {allowed}")
+    if root is not None:
+        root = root.expanduser()
+    if binarization == "static":
+        return _load_static(root)
+    return _load_mnist(root, binarization)
+
+
+def _load_mnist(root: Path | None, binarization: Binarization) -> Dataset:
+    images = mnist.read_mnist_file(mnist.TRAIN_IMAGES, root)
+    labels = mnist.read_mnist_file(mnist.TRAIN_LABELS, root)
+    test_images = mnist.read_mnist_file(mnist.TEST_IMAGES, root)
+    test_labels = mnist.read_mnist_file(mnist.TEST_LABELS, root)
+    grey = {"train": images[:NUM_TRAIN], "val": images[NUM_TRAIN:], "test": test_images}
+    digit = {"train": labels[:NUM_TRAIN], "val": labels[NUM_TRAIN:], "test": test_labels}
+
+    def split(part: str) -> Split:
+        redrawn = binarization == "dynamic" and part == "train"
+        pixels = grey[part] if redrawn else fixed_bernoulli(grey[part], FIXED_SEEDS[part])
+        return _split(pixels, digit[part], redrawn)
+
+    return Dataset("mnist", binarization, split("train"), split("val"), split("test"))
+
+
+def _load_static(root: Path | None) -> Dataset:
+    if root is None:
+        raise DataError(
+            "data.binarization=static needs data.root: the folder that holds Larochelle's "
+            f"{static.TRAIN.name}, {static.VAL.name} and {static.TEST.name}"
+        )
+
+    def split(file: static.AmatFile) -> Split:
+        return _split(static.read_static_file(file, root) * np.uint8(255), None, redrawn=False)
+
+    return Dataset("mnist", "static", split(static.TRAIN), split(static.VAL), split(static.TEST))
+
+
+def _split(
+    pixels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8] | None, redrawn: bool
+) -> Split:
+    # torch wants memory that it may write to; arrays that view a file's bytes are read-only.
+    owned = np.require(pixels.reshape(len(pixels), -1), requirements=["C", "W"])
+    return Split(
+        pixels=torch.from_numpy(owned),
+        labels=None if labels is None else torch.from_numpy(labels.astype(np.int64)),
+        redrawn=redrawn,
+    )

@@ -1,0 +1,65 @@
+"""Finding and reading data files: every way in which that fails is one line with the file's name.
+
+Files are read as bytes and nothing in them is executed.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from nfvae.errors import DataError
+
+
+def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
+    """Path of `name`, or of `name` with .gz, in the first of root's subfolders that holds it.
+
+    Raises:
+        DataError: root is not a folder, or none of its subfolders holds the file.
+    """
+    if not root.is_dir():
+        fault = "is a file" if root.exists() else "does not exist"
+        raise DataError(f"data.root={root} {fault}; it must be the folder that holds {name}[.gz]")
+    places = [root / sub / (name + gz) for sub in subfolders for gz in ("", ".gz")]
+    for path in places:
+        if path.is_file():
+            return path
+    for path in places:
+        if path.is_dir():
+            raise DataError(f"{path} is a folder; it must be the data file itself")
+    where = ", ".join(f"{sub}/" for sub in subfolders)
+    raise DataError(f"data.root={root} holds no {name}[.gz]; looked in {where}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Contents of a file, unzipped when its name ends in .gz.
+
+    Raises:
+        DataError: the file cannot be read, or is no complete gzip file though its name says so.
+    """
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as file:
+                return file.read()
+        return path.read_bytes()
+    except EOFError:
+        raise DataError(f"{path} is cut short: its gzip stream has no end; copy it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); it must be gzip, as its name says") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None:
+    """Check that (unzipped) contents are the published ones, byte for byte.
+
+    Raises:
+        DataError: they are not.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError(
+            f"{path} is not the published {known_as}: sha256 of its (unzipped) bytes is "
+            f"{found}, must be {sha256}"
+        )

@@ -1,0 +1,59 @@
+"""MNIST's four files: the embedded ones, or a copy of the reader's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nfvae.data.files import check_digest, find_file, read_bytes
+from nfvae.data.idx import parse_idx
+
+EMBEDDED = Path(__file__).parent / "mnist"
+
+# In the folder itself, or where torchvision.datasets.MNIST(root) and its `MNIST` folder keep them.
+LAYOUTS = (".", "MNIST/raw", "raw")
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One published IDX file: its name, the array it holds, sha256 of its unzipped bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+TRAIN_IMAGES = IdxFile(
+    "train-images-idx3-ubyte",
+    (60_000, 28, 28),
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+)
+TRAIN_LABELS = IdxFile(
+    "train-labels-idx1-ubyte",
+    (60_000,),
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+)
+TEST_IMAGES = IdxFile(
+    "t10k-images-idx3-ubyte",
+    (10_000, 28, 28),
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+)
+TEST_LABELS = IdxFile(
+    "t10k-labels-idx1-ubyte",
+    (10_000,),
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+
+
+def read_mnist_file(file: IdxFile, root: Path | None = None) -> npt.NDArray[np.uint8]:
+    """Array of one MNIST file, from `root` or, without one, from this package.
+
+    Raises:
+        DataError: the file is missing, unreadable, or not MNIST's byte for byte.
+    """
+    path = find_file(file.name, EMBEDDED if root is None else root, LAYOUTS)
+    content = read_bytes(path)
+    array = parse_idx(content, file.shape, path)
+    check_digest(content, file.sha256, path, f"MNIST {file.name}")
+    return array
