@@ -27,7 +27,7 @@ class Split:
 
     Attributes:
         pixels: uint8 [N, 784]. Grey values 0 … 255 where `redrawn`, else bits as 0 and 255.
-        labels: int64 [N], or None where the source has none. Reading aids; no model sees them.
+        labels: int64 [N], or None where the source has none. For figures: no model sees them.
         redrawn: every gathered batch is a fresh Bernoulli(pixels/255) draw.
     """
 

@@ -20,16 +20,17 @@ def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
     """
     if not root.is_dir():
         fault = "is a file" if root.exists() else "does not exist"
-        raise DataError(f"data.root={root} {fault}; it must be the folder that holds {name}[.gz]")
-    places = [root / sub / (name + gz) for sub in subfolders for gz in ("", ".gz")]
+        raise DataError(f"data.root={root} {fault}; it must be the folder that holds {name}")
+    folders = [root / sub for sub in subfolders]
+    places = [folder / (name + suffix) for folder in folders for suffix in ("", ".gz")]
     for path in places:
         if path.is_file():
             return path
     for path in places:
         if path.is_dir():
             raise DataError(f"{path} is a folder; it must be the data file itself")
-    where = ", ".join(f"{sub}/" for sub in subfolders)
-    raise DataError(f"data.root={root} holds no {name}[.gz]; looked in {where}")
+    where = " or ".join(map(str, folders))
+    raise DataError(f"no {name} and no {name}.gz in {where}; data.root must name their folder")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -48,7 +49,7 @@ def read_bytes(path: Path) -> bytes:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); it must be gzip, as its name says") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None:

@@ -26,13 +26,13 @@ def parse_idx(content: bytes, shape: tuple[int, ...], path: Path) -> npt.NDArray
     header = struct.Struct(f">4B{len(shape)}I")
     size = header.size + prod(shape)
     magic = bytes((0, 0, _UINT8, len(shape)))
+    if len(content) < header.size:
+        raise DataError(f"{path} is cut short: {len(content)} bytes, must be {size}")
     if content[:4] != magic:
         raise DataError(
             f"{path} is not IDX of this kind: it starts with 0x{content[:4].hex()}, "
             f"must be 0x{magic.hex()}"
         )
-    if len(content) < header.size:
-        raise DataError(f"{path} is cut short: {len(content)} bytes, must be {size}")
     dims = header.unpack_from(content)[4:]
     if dims != shape:
         raise DataError(f"{path} says it holds {_times(dims)} bytes, must be {_times(shape)}")
