@@ -68,7 +68,7 @@ class Planar(Flow):
         # wᵀz along one step solves a scalar equation: with a = wᵀz + b, f(z) = y reads
         # a + (s − 1) tanh(a) = wᵀy + b, strictly increasing in a.
         wu, b = self._unpack(params)
-        w, u = wu.split(self.num_steps, dim=-2)
+        w, u = wu[..., : self.num_steps, :], wu[..., self.num_steps :, :]
         s, kappa = constrain((w * u).sum(-1), (w * w).sum(-1), self.shift)
         u_hat = u + kappa.unsqueeze(-1) * w
         total = y.new_zeros(y.shape[:-1])

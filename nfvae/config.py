@@ -1,0 +1,183 @@
+"""The configuration's types and ranges, checked before any work.
+
+Hydra composes YAML and command line into a plain mapping; `parse_config` turns it into `Config` or
+into one line that names the key, the value and what is allowed.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from nfvae.data.dataset import Binarization
+from nfvae.errors import ConfigError
+from nfvae.flows import FLOWS, Flow
+from nfvae.nets.mlp import Activation
+from nfvae.objective import AnnealingKind
+
+S = TypeVar("S", bound=BaseModel)
+
+Positive = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, le=100_000)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: no unknown keys, no silent conversions, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """What is learned, and how its grey pixels become bits."""
+
+    name: Literal["mnist"]
+    root: str | None
+    binarization: Binarization
+
+
+class ModelConfig(Section):
+    """The networks around the flow."""
+
+    name: Literal["mlp"]
+    latent_dim: Size
+    hidden: Annotated[list[Size], Field(min_length=1)]
+    activation: Activation
+
+
+class OptimConfig(Section):
+    """Optimizer, its schedule, and gradient clipping (null: none)."""
+
+    name: Literal["adam", "rmsprop"]
+    lr: Annotated[float, Field(gt=0, le=10)]
+    betas: tuple[Fraction, Fraction]
+    momentum: Fraction
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    decay: Literal["none", "cosine"]
+    grad_clip: Annotated[float, Field(gt=0)] | None
+
+
+class ObjectiveConfig(Section):
+    """The bound that is maximised: its samples an image and its annealing."""
+
+    num_samples: Positive
+    annealing: AnnealingKind
+    annealing_start: Annotated[float, Field(ge=0, le=1)]
+    annealing_steps: Positive
+
+
+class TrainerConfig(Section):
+    """How long, in what portions, and how often to look up."""
+
+    max_steps: Positive
+    max_epochs: Positive | None
+    batch_size: Positive
+    log_every: Positive
+    val_every: Positive
+    checkpoint_every: Positive
+    early_stopping: Positive | None
+    num_threads: Positive | None
+    progress: bool
+
+
+class EvalConfig(Section):
+    """The final measurement on the test split."""
+
+    elbo_draws: Positive
+    num_samples: Annotated[int, Field(ge=0)]
+    checkpoint: Literal["best", "last"]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class RunConfig(Section):
+    """Where the run lives: a folder, or a name below outputs/; both null: from the overrides."""
+
+    dir: str | None
+    name: Annotated[str, Field(pattern=r"^[\w.+-][\w.+=,-]*$")] | None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "RunConfig":
+        if self.dir is not None and self.name is not None:
+            raise ValueError("takes dir or name, not both")
+        return self
+
+
+class Config(Section):
+    """Everything a training run depends on."""
+
+    K: Annotated[int, Field(ge=0, le=10_000)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    device: Literal["auto", "cpu", "cuda"]
+    run: RunConfig
+    data: DataConfig
+    model: ModelConfig
+    flow: dict[str, Any]
+    optim: OptimConfig
+    objective: ObjectiveConfig
+    trainer: TrainerConfig
+    eval: EvalConfig
+
+
+def parse_config(mapping: Mapping[str, Any]) -> Config:
+    """Check a composed configuration.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a value out of range, or parts that do not fit.
+    """
+    config = check_section(Config, mapping)
+    build_flow(config.flow, config.model.latent_dim, config.K)
+    return config
+
+
+def check_section(schema: type[S], mapping: Mapping[str, Any], at: str = "") -> S:
+    """Check one section against its schema; `at` is its place, for the message."""
+    try:
+        return schema.model_validate(dict(mapping))
+    except ValidationError as error:
+        raise ConfigError(_first_error(error, schema, at)) from None
+
+
+def build_flow(flow: Mapping[str, Any], dim: int, num_steps: int) -> Flow:
+    """The flow that `flow.name` and its options describe, on R^dim with K steps.
+
+    Raises:
+        ConfigError: no such family, an option it does not have, or options that do not fit.
+    """
+    options = dict(flow)
+    name = options.pop("name", None)
+    if name not in FLOWS:
+        raise ConfigError(f"flow.name={name} is unknown; known: {', '.join(sorted(FLOWS))}")
+    family = FLOWS[name]
+    checked = check_section(_options_schema(family), options, at="flow").model_dump()
+    try:
+        return family(dim, num_steps, **checked)
+    except ValueError as error:
+        raise ConfigError(f"flow={name}: {error}") from None
+
+
+def _options_schema(family: type[Flow]) -> type[Section]:
+    """A family's keyword arguments are its options; their annotations say what is allowed."""
+    options = {
+        name: (parameter.annotation, parameter.default)
+        for name, parameter in inspect.signature(family).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return create_model(family.__name__, __base__=Section, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> str:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in ((at, *first["loc"]) if at else first["loc"])]
+    key = ".".join(part for part in path if part not in ("constrained-str",))
+    if first["type"] == "extra_forbidden":
+        siblings: Any = schema
+        for part in first["loc"][:-1]:
+            siblings = siblings.model_fields[part].annotation
+        return f"{key} is not a key here; known: {', '.join(sorted(siblings.model_fields))}"
+    if first["type"] == "missing":
+        return f"{key} is missing from the configuration"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    shown = "null" if first["input"] is None else first["input"]
+    return f"{key} {message}" if isinstance(shown, dict) else f"{key}={shown} {message}"

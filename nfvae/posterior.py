@@ -1,0 +1,104 @@
+"""q(z|x): a diagonal Gaussian q0 pushed through a flow, as a torch distribution."""
+
+from math import log, pi
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from nfvae.flows import Flow
+
+
+class Draw(NamedTuple):
+    """Samples of a posterior with their density; all log terms in nats, [*sample, *batch]."""
+
+    z: Tensor
+    """z_K, [*sample, *batch, D]."""
+    log_q0: Tensor
+    """log q0(z_0)."""
+    log_det: Tensor
+    """Σ_k log|det ∂f_k/∂z_{k−1}|."""
+
+    @property
+    def log_q(self) -> Tensor:
+        """log q_K(z_K) = log q0(z_0) − Σ_k log|det| (Rezende & Mohamed 2015, eq. 7)."""
+        return self.log_q0 - self.log_det
+
+
+class FlowPosterior(Distribution):
+    """z_K = f(z_0; params), z_0 ~ N(loc, diag exp(2·log_scale)).
+
+    Args:
+        loc: [*batch, D].
+        log_scale: [*batch, D], log of the standard deviation.
+        flow: any flow on R^D.
+        params: [*batch, flow.param_size], or [flow.param_size] for one set shared by the batch.
+        validate_args: as in torch.distributions.
+    """
+
+    arg_constraints = {  # noqa: RUF012  (torch declares it so)
+        "loc": constraints.real_vector,
+        "log_scale": constraints.real_vector,
+    }
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(
+        self,
+        loc: Tensor,
+        log_scale: Tensor,
+        flow: Flow,
+        params: Tensor,
+        validate_args: bool | None = None,
+    ) -> None:
+        self.loc: Tensor
+        self.log_scale: Tensor
+        self.loc, self.log_scale = torch.broadcast_tensors(loc, log_scale)
+        self.flow = flow
+        self.params = params
+        super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
+
+    def draw(
+        self,
+        sample_shape: tuple[int, ...] | torch.Size = (),
+        generator: torch.Generator | None = None,
+    ) -> Draw:
+        """Reparameterised samples with their log-density, which costs no inverse."""
+        shape = self._extended_shape(torch.Size(sample_shape))
+        eps = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+        z0 = torch.addcmul(self.loc, eps, self.log_scale.exp())
+        z, log_det = self.flow(z0, self.params)
+        return Draw(z, self._log_q0(eps), log_det)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """Differentiable samples, [*sample, *batch, D]."""
+        return self.draw(sample_shape).z
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log q_K at any z, by the flow's inverse: [*sample, *batch, D] -> [*sample, *batch].
+
+        Raises:
+            NotInvertibleError: the flow has no inverse that can be computed.
+        """
+        if self._validate_args:
+            self._validate_sample(value)
+        shape = torch.broadcast_shapes(value.shape, self.loc.shape)
+        z0, log_det = self.flow.inverse(value.expand(shape), self.params)
+        return self._log_q0((z0 - self.loc) * torch.exp(-self.log_scale)) + log_det
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> "FlowPosterior":
+        """The same posterior over a larger batch; nothing is copied."""
+        batch_shape = torch.Size(batch_shape)
+        shared = self.params.dim() == 1
+        return FlowPosterior(
+            self.loc.expand(batch_shape + self.event_shape),
+            self.log_scale.expand(batch_shape + self.event_shape),
+            self.flow,
+            self.params if shared else self.params.expand(batch_shape + self.params.shape[-1:]),
+            validate_args=False,
+        )
+
+    def _log_q0(self, eps: Tensor) -> Tensor:
+        dim = self.loc.shape[-1]
+        return -0.5 * (eps.square().sum(-1) + dim * log(2 * pi)) - self.log_scale.sum(-1)
