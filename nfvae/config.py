@@ -51,7 +51,7 @@ class OptimConfig(Section):
 
     name: Literal["adam", "rmsprop"]
     lr: Annotated[float, Field(gt=0, le=10)]
-    betas: tuple[Fraction, Fraction]
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)]
     momentum: Fraction
     weight_decay: Annotated[float, Field(ge=0)]
     warmup_steps: Annotated[int, Field(ge=0)]

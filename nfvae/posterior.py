@@ -1,5 +1,6 @@
 """q(z|x): a diagonal Gaussian q0 pushed through a flow, as a torch distribution."""
 
+from collections.abc import Sequence
 from math import log, pi
 from typing import Any, NamedTuple
 
@@ -61,15 +62,17 @@ class FlowPosterior(Distribution):
 
     def draw(
         self,
-        sample_shape: tuple[int, ...] | torch.Size = (),
+        sample_shape: Sequence[int] = (),
         generator: torch.Generator | None = None,
     ) -> Draw:
         """Reparameterised samples with their log-density, which costs no inverse."""
-        shape = self._extended_shape(torch.Size(sample_shape))
-        eps = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
-        z0 = torch.addcmul(self.loc, eps, self.log_scale.exp())
-        z, log_det = self.flow(z0, self.params)
+        eps = self._noise(sample_shape, generator)
+        z, log_det = self.flow(self._z0(eps), self.params)
         return Draw(z, self._log_q0(eps), log_det)
+
+    def step_log_dets(self, generator: torch.Generator | None = None) -> Tensor:
+        """log|det| of each step of the flow at one sample: [K, *batch]."""
+        return self.flow.step_log_dets(self._z0(self._noise((), generator)), self.params)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Differentiable samples, [*sample, *batch, D]."""
@@ -98,6 +101,13 @@ class FlowPosterior(Distribution):
             self.params if shared else self.params.expand(batch_shape + self.params.shape[-1:]),
             validate_args=False,
         )
+
+    def _noise(self, sample_shape: Sequence[int], generator: torch.Generator | None) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
+        return torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device, generator=generator)
+
+    def _z0(self, eps: Tensor) -> Tensor:
+        return torch.addcmul(self.loc, eps, self.log_scale.exp())
 
     def _log_q0(self, eps: Tensor) -> Tensor:
         dim = self.loc.shape[-1]

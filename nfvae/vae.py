@@ -10,6 +10,8 @@ from nfvae.nets import mlp
 from nfvae.nets.mlp import Activation
 from nfvae.posterior import FlowPosterior
 
+START_LOG_SCALE = -1.0
+
 
 class VAE(nn.Module):
     """p(x, z) = p(x|z) N(z; 0, I) with q(z|x) = q0(z_0|x) pushed through an amortized flow.
@@ -72,12 +74,14 @@ class VAE(nn.Module):
 def _head(in_size: int, flow: Flow) -> nn.Linear:
     """The encoder's last layer: loc, log_scale and the flow's parameters by one product.
 
-    It starts at q0 = N(0, I) and the flow's own starting point, up to small weights: large ones
-    would hand the first decoder steps a posterior bent at random.
+    It starts at the flow's own starting point and a narrow q0 up to small weights. Narrow, since
+    with q0 = N(0, I) the decoder first learns to ignore z, and a flow of many steps then never
+    gets it back.
     """
     head = nn.Linear(in_size, 2 * flow.dim + flow.param_size)
     with torch.no_grad():
         nn.init.normal_(head.weight, std=0.1 * in_size**-0.5)
         head.weight[: flow.dim].mul_(10)  # loc must tell images apart from the first step
-        head.bias.copy_(torch.cat([torch.zeros(2 * flow.dim), flow.initial_params()]))
+        log_scale = torch.full((flow.dim,), START_LOG_SCALE)
+        head.bias.copy_(torch.cat([torch.zeros(flow.dim), log_scale, flow.initial_params()]))
     return head

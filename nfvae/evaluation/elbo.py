@@ -1,0 +1,77 @@
+"""−ELBO with its terms, averaged over draws and images, at β = 1."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfvae.data import Split, batches_in_order
+from nfvae.objective import elbo_terms
+from nfvae.vae import VAE
+
+# Images times samples decoded at once: enough rows for the matrix products to run at full rate,
+# few enough that logits and their logarithms stay in cache.
+ROWS = 2000
+
+
+@dataclass(frozen=True)
+class ElboEstimate:
+    """Means over a split in nats per image; `_se` is the standard error over images."""
+
+    neg_elbo: float
+    neg_elbo_se: float
+    distortion: float
+    kl: float
+    sum_log_det: float
+    active_units: int
+
+
+@torch.inference_mode()
+def estimate_elbo(
+    vae: VAE,
+    split: Split,
+    draws: int,
+    generator: torch.Generator,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> ElboEstimate:
+    """Estimate −ELBO on a split with `draws` ≥ 2 samples of q an image.
+
+    A latent unit is active if Var_x E_q[z|x] > 0.01 (Burda et al. 2016, section 5.2). The variance
+    is estimated as the covariance of two halves of the draws, so that the noise of E_q cancels.
+
+    Args:
+        vae: the model.
+        split: with settled bits.
+        draws: samples an image.
+        generator: on the model's device.
+        on_rows: called with the number of decoded rows after each portion.
+    """
+    terms_by_image, halves = [], []
+    for x in batches_in_order(split, max(1, ROWS // draws)):
+        draw = vae.posterior(x).draw((draws,), generator)
+        terms = elbo_terms(vae, x, draw)
+        stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
+        terms_by_image.append(stacked.double().mean(1))
+        halves.append(torch.stack([draw.z[0::2].mean(0), draw.z[1::2].mean(0)]).double())
+        on_rows(draws * len(x))
+    means = torch.cat(terms_by_image, dim=1)
+    neg_elbo, distortion, kl, log_det = means.mean(1).tolist()
+    return ElboEstimate(
+        neg_elbo=neg_elbo,
+        neg_elbo_se=standard_error(means[0]),
+        distortion=distortion,
+        kl=kl,
+        sum_log_det=log_det,
+        active_units=int((_covariance(*torch.cat(halves, dim=1)) > 0.01).sum()),
+    )
+
+
+def standard_error(values: Tensor) -> float:
+    """Of the mean of independent values [N]."""
+    return float(values.std() / len(values) ** 0.5)
+
+
+def _covariance(a: Tensor, b: Tensor) -> Tensor:
+    """Over the first axis: [N, D], [N, D] -> [D]."""
+    return ((a - a.mean(0)) * (b - b.mean(0))).sum(0) / (len(a) - 1)

@@ -1,0 +1,1 @@
+"""What people look at: logs, TensorBoard, pictures, summaries."""

@@ -1,0 +1,29 @@
+"""Images of a model as one grid each: what it was shown, what it makes of it, what it dreams."""
+
+import torch
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from nfvae.vae import VAE
+
+
+@torch.inference_mode()
+def reconstructions(
+    vae: VAE, x: Tensor, shape: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Images x [B, P] above their reconstructions from one z ~ q(z|x): [1, H, W] in [0, 1]."""
+    probabilities = vae.decode(vae.posterior(x).draw((), generator).z).sigmoid()
+    return _grid(torch.cat([x, probabilities]), shape, columns=len(x))
+
+
+@torch.inference_mode()
+def prior_samples(
+    vae: VAE, shape: tuple[int, int], generator: torch.Generator, rows: int = 8
+) -> Tensor:
+    """Pixel probabilities decoded from z ~ N(0, I), rows × rows: [1, H, W] in [0, 1]."""
+    return _grid(vae.generate(rows * rows, generator), shape, columns=rows)
+
+
+def _grid(images: Tensor, shape: tuple[int, int], columns: int) -> Tensor:
+    grid: Tensor = make_grid(images.view(-1, 1, *shape), nrow=columns, pad_value=1.0)
+    return grid[:1]  # make_grid repeats a grey image for three colours

@@ -1,0 +1,46 @@
+"""SIGINT and SIGTERM: finish the step, save, say how to go on."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
+
+
+class Interrupted(Exception):  # noqa: N818  (a stop that was asked for is no error)
+    """The run was asked to stop and has saved what it needs to go on."""
+
+
+class StopRequest:
+    """Set by a signal, looked at between steps."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a stop was requested; for work that needs no saving."""
+        if self.signal is not None:
+            raise Interrupted(f"stopped by {self.signal.name}")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn the first SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 into a request; a second SIGINT kills."""
+    request = StopRequest()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if request and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        request.signal = signal.Signals(number)
+
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = {number: signal.signal(number, handle) for number in handled}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

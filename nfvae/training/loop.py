@@ -1,0 +1,148 @@
+"""The training loop."""
+
+import time
+
+import torch
+
+from nfvae.errors import DivergenceError
+from nfvae.evaluation import estimate_elbo
+from nfvae.reporting.metrics_log import MetricsLog
+from nfvae.reporting.pictures import prior_samples, reconstructions
+from nfvae.reporting.progress import Progress
+from nfvae.training.checkpoint import save_checkpoint
+from nfvae.training.interruption import StopRequest
+from nfvae.training.run_folder import RunFolder
+from nfvae.training.state import TrainingState
+
+# Validation uses the same noise each time, so that its course shows the model's change alone.
+VALIDATION_SEED = 1
+VALIDATION_DRAWS = 2
+PICTURES = 5  # a run, at even distances
+
+
+def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
+    """Train from the state's step to the last, leaving last.pt and best.pt in the folder.
+
+    Raises:
+        Interrupted: `stop` was set; last.pt is of the step that was reached.
+        DivergenceError: a term became NaN or infinite; last.pt is from before.
+    """
+    trainer = state.config.trainer
+    with (
+        MetricsLog(folder.path, folder.metrics, state.step) as log,
+        Progress("train", state.max_steps, state.step, bar=trainer.progress) as progress,
+    ):
+        clock = Stopwatch(state)
+        while not finished(state):
+            if stop:
+                clock.read()
+                _check_finite(state, folder)
+                save_checkpoint(folder.last, state.state_dict())
+                stop.check()
+            state.train_step()
+            progress.advance()
+            if state.step % trainer.log_every == 0:
+                _check_finite(state, folder)
+                _log_training(state, log, progress, clock)
+            at_end = state.step == state.max_steps
+            if state.step % trainer.val_every == 0 or at_end:
+                _check_finite(state, folder)
+                _validate(state, folder, log, progress)
+            if state.step % trainer.checkpoint_every == 0 or at_end or finished(state):
+                _check_finite(state, folder)
+                clock.read()
+                log.flush()
+                save_checkpoint(folder.last, state.state_dict())
+
+
+def finished(state: TrainingState) -> bool:
+    """Whether the last step is done, or early stopping ends the run before it."""
+    patience = state.config.trainer.early_stopping
+    stopped_early = patience is not None and state.stale_validations >= patience
+    return state.step >= state.max_steps or stopped_early
+
+
+class Stopwatch:
+    """Adds the time of this process to the state's training time."""
+
+    def __init__(self, state: TrainingState) -> None:
+        self._state = state
+        self._last_read = time.perf_counter()
+
+    def read(self) -> float:
+        """Seconds since the last reading."""
+        now = time.perf_counter()
+        seconds, self._last_read = now - self._last_read, now
+        self._state.train_seconds += seconds
+        return seconds
+
+
+def _check_finite(state: TrainingState, folder: RunFolder) -> None:
+    try:
+        state.meter.check()
+    except DivergenceError as error:
+        kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
+        raise DivergenceError(
+            f"{error}; training stopped, {kept}; try a lower optim.lr or optim.grad_clip"
+        ) from None
+
+
+def _log_training(
+    state: TrainingState, log: MetricsLog, progress: Progress, clock: Stopwatch
+) -> None:
+    steps = state.meter.count
+    means = state.meter.pop()
+    speed = steps * state.config.trainer.batch_size / clock.read()
+    log.scalars(
+        state.step,
+        {f"train/{name}": value for name, value in means.items()}
+        | {"train/beta": state.beta, "train/lr": state.lr, "train/epoch": state.epoch}
+        | {"system/images_per_second": speed},
+    )
+    progress.show(
+        neg_elbo=f"{means['neg_elbo']:.2f}",
+        kl=f"{means['kl']:.2f}",
+        beta=f"{state.beta:.2f}",
+        images_s=f"{speed:.0f}",
+    )
+
+
+def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress: Progress) -> None:
+    generator = torch.Generator(state.device).manual_seed(VALIDATION_SEED)
+    estimate = estimate_elbo(state.vae, state.data.val, VALIDATION_DRAWS, generator)
+    values = {
+        "val/neg_elbo": estimate.neg_elbo,
+        "val/distortion": estimate.distortion,
+        "val/kl": estimate.kl,
+        "val/log_det": estimate.sum_log_det,
+        "val/active_units": float(estimate.active_units),
+    }
+    x = (state.data.val.pixels[:1000] > 0).float()
+    with torch.inference_mode():
+        by_step = state.vae.posterior(x).step_log_dets(generator).mean(-1)
+    values |= {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step.tolist(), start=1)}
+    log.scalars(state.step, values)
+    _log_pictures(state, log, generator)
+
+    improved = estimate.neg_elbo < state.best_neg_elbo
+    if improved:
+        state.best_neg_elbo = estimate.neg_elbo
+        state.best_step = state.step
+        save_checkpoint(folder.best, state.model_dict())
+    if state.beta == 1.0:
+        state.stale_validations = 0 if improved else state.stale_validations + 1
+    progress.line(
+        f"step {state.step:>7}  epoch {state.epoch:6.1f}  val −ELBO {estimate.neg_elbo:8.3f}"
+        f"  KL {estimate.kl:6.2f}  active units {estimate.active_units}"
+        + ("  best" if improved else "")
+    )
+
+
+def _log_pictures(state: TrainingState, log: MetricsLog, generator: torch.Generator) -> None:
+    every = max(1, state.max_steps // state.config.trainer.val_every // PICTURES)
+    if state.step // state.config.trainer.val_every % every and state.step != state.max_steps:
+        return
+    shape = state.data.image_shape
+    x = (state.data.val.pixels[:16] > 0).float()
+    log.image(state.step, "reconstructions", reconstructions(state.vae, x, shape, generator))
+    log.image(state.step, "samples", prior_samples(state.vae, shape, generator))

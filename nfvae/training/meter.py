@@ -1,0 +1,52 @@
+"""Sums of a step's scalars between two lines of the log, kept on the device."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nfvae.errors import DivergenceError
+
+NEVER = 2**62
+
+
+class Meter:
+    """Means of named scalars over steps, and the first step at which one was not finite.
+
+    Nothing is copied to the host until a line of the log is due.
+    """
+
+    def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
+        self.names = names
+        self.sums = torch.zeros(len(names), dtype=torch.float64, device=device)
+        self.count = 0
+        self.first_bad = torch.full_like(self.sums, NEVER, dtype=torch.int64)
+
+    def add(self, step: int, values: list[Tensor]) -> None:
+        """Take in the scalars of a step, in the order of the names."""
+        stacked = torch.stack(values).detach()
+        self.sums += stacked
+        self.count += 1
+        self.first_bad.masked_fill_(~stacked.isfinite() & (self.first_bad == NEVER), step)
+
+    def check(self) -> None:
+        """Raise a DivergenceError that names the first term, and step, that was not finite."""
+        first, index = self.first_bad.min(0)
+        if first < NEVER:
+            raise DivergenceError(f"{self.names[int(index)]} was not finite at step {int(first)}")
+
+    def pop(self) -> dict[str, float]:
+        """The means since the last call."""
+        means = (self.sums / max(self.count, 1)).tolist()
+        self.sums.zero_()
+        self.count = 0
+        return dict(zip(self.names, means, strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint: an interrupted interval is logged as if it had not been."""
+        return {"sums": self.sums, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on within an interval."""
+        self.sums.copy_(state["sums"])
+        self.count = state["count"]

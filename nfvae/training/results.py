@@ -1,0 +1,85 @@
+"""The final measurement on the test split: what results.json holds."""
+
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import nfvae
+from nfvae.config import EvalConfig
+from nfvae.data import Split
+from nfvae.evaluation import estimate_elbo, estimate_nll
+from nfvae.reporting.progress import Progress
+from nfvae.training.interruption import StopRequest
+from nfvae.training.state import TrainingState
+from nfvae.vae import VAE
+
+
+def measure(
+    vae: VAE, split: Split, config: EvalConfig, stop: StopRequest, bar: bool = True
+) -> dict[str, Any]:
+    """−ELBO, its terms and the NLL of a model on a split, in nats per image.
+
+    Raises:
+        Interrupted: `stop` was set.
+    """
+    rows = len(split) * (config.elbo_draws + config.num_samples)
+    with Progress("test", rows, bar=bar) as progress:
+
+        def on_rows(rows: int) -> None:
+            progress.advance(rows)
+            stop.check()
+
+        generator = torch.Generator(split.pixels.device).manual_seed(config.seed)
+        measured = asdict(estimate_elbo(vae, split, config.elbo_draws, generator, on_rows))
+        if config.num_samples:
+            measured |= asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
+    return measured
+
+
+def describe(state: TrainingState) -> dict[str, Any]:
+    """What a measurement of a run's model must be read with."""
+    config = state.config
+    return {
+        "split": "test",
+        "data": config.data.name,
+        "binarization": config.data.binarization,
+        "flow": config.flow["name"],
+        "K": config.K,
+        "latent_dim": config.model.latent_dim,
+        "seed": config.seed,
+        "checkpoint": config.eval.checkpoint,
+        "best_step": state.best_step,
+        "val_neg_elbo": state.best_neg_elbo,
+        "steps": state.step,
+        "epochs": state.epoch,
+        "num_parameters": sum(p.numel() for p in state.vae.parameters()),
+        "train_seconds": state.train_seconds,
+        "steps_per_second": state.step / state.train_seconds,
+        "device": _device_name(state.device),
+        "num_threads": torch.get_num_threads(),
+        "versions": {
+            "nfvae": nfvae.__version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
+        "git_commit": _git_commit(),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout this package runs from, with "+" if it was changed; None if none."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

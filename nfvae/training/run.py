@@ -1,0 +1,70 @@
+"""A training run from configuration to results.json."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from nfvae.config import Config, DataConfig, parse_config
+from nfvae.data import Dataset, load_dataset
+from nfvae.training.checkpoint import load_checkpoint
+from nfvae.training.device import choose_device
+from nfvae.training.interruption import StopRequest
+from nfvae.training.loop import fit
+from nfvae.training.results import describe, measure
+from nfvae.training.run_folder import RunFolder
+from nfvae.training.state import TrainingState, load_weights, make_vae
+from nfvae.vae import VAE
+
+
+def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[str, Any]:
+    """Train, or go on training, in a folder; returns what results.json holds.
+
+    Raises:
+        Interrupted: `stop` was set; the same call goes on where this one stopped.
+        DivergenceError: a term became NaN or infinite.
+        NfvaeError: the folder, the data or a checkpoint cannot be used.
+    """
+    with folder.held(config):
+        if folder.results.exists():
+            return folder.read_results()
+        # One thread: at this size of model a second one costs as much as it brings.
+        torch.set_num_threads(config.trainer.num_threads or 1)
+        device = choose_device(config.device)
+        data = read_data(config.data).to(device)
+        state = TrainingState(config, data, device)
+        if folder.last.exists():
+            state.load_state_dict(load_checkpoint(folder.last, device), folder.last)
+        fit(state, folder, stop)
+
+        described = describe(state)
+        if config.eval.checkpoint == "best":
+            load_weights(state.vae, load_checkpoint(folder.best, device)["model"], folder.best)
+        measured = measure(state.vae, data.test, config.eval, stop, config.trainer.progress)
+        folder.write_results(measured | described)
+        return measured | described
+
+
+def load_vae(
+    path: Path | str,
+    checkpoint: Literal["best", "last"] = "best",
+    device: torch.device | str = "cpu",
+) -> VAE:
+    """The trained model of a run folder.
+
+    Raises:
+        RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
+    """
+    folder = RunFolder(Path(path))
+    config = parse_config(folder.read_config())
+    file = folder.best if checkpoint == "best" else folder.last
+    weights = load_checkpoint(file, device)["model"]
+    vae = make_vae(config, torch.full_like(weights["output.bias"], 0.5, device="cpu"))
+    load_weights(vae, weights, file)
+    return vae.to(device)
+
+
+def read_data(config: DataConfig) -> Dataset:
+    """The data set a configuration names."""
+    root = None if config.root is None else Path(config.root)
+    return load_dataset(config.name, root, config.binarization)

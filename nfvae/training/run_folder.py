@@ -1,0 +1,162 @@
+"""A run's folder: everything a run makes lies in it, and one process at a time works on it.
+
+config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt
+results.json (only once the run is complete)
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from nfvae.config import Config
+from nfvae.errors import RunFolderError
+from nfvae.training.atomic import write_atomically
+
+# What may differ between two commands that go on with the same run: it changes no number.
+FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
+
+
+def default_name(config: Config, overrides: Sequence[str]) -> str:
+    """A folder name that the overrides determine: planar_K16_seed0_optim.lr-0.002.
+
+    Flow, K and seed always; then what else the command line sets, in order of the alphabet. The
+    characters are those that need no quotes in a shell or on a Hydra command line.
+    """
+    named = {"flow", "K", "seed"}
+    others = sorted(
+        override.lstrip("+~")
+        for override in overrides
+        if (key := override.lstrip("+~").partition("=")[0]) not in named | FREE_KEYS
+        and not key.startswith(("run.", "hydra"))
+    )
+    parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
+    parts += [re.sub(r"[^\w.+-]+", "-", other) for other in others]
+    return "_".join(parts)[:200]
+
+
+class RunFolder:
+    """Paths of a run and the record of what it was configured to be."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.last = path / "checkpoints" / "last.pt"
+        self.best = path / "checkpoints" / "best.pt"
+        self.results = path / "results.json"
+        self.evaluation = path / "evaluation.json"
+
+    @contextmanager
+    def held(self, config: Config) -> Iterator[None]:
+        """Work on the folder alone: made if missing, refused if another process or run has it.
+
+        Raises:
+            RunFolderError: it cannot be made or written, is in use, or is of another configuration.
+        """
+        try:
+            self.last.parent.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise RunFolderError(
+                    f"{self.path} is in use by process {holder}; wait for it, or give this run "
+                    "another run.dir"
+                ) from None
+            _write_holder(lock)
+            self._claim(config)
+            yield
+
+    def _claim(self, config: Config) -> None:
+        wanted = config.model_dump(mode="json")
+        if not self.config_file.exists():
+            write_atomically(self.config_file, yaml.safe_dump(wanted, sort_keys=False).encode())
+            return
+        differing = [
+            f"{key} was {was}, is now {now}"
+            for key, was, now in _differences(self.read_config(), wanted)
+            if key not in FREE_KEYS and not key.startswith("run.")
+        ]
+        if differing:
+            raise RunFolderError(
+                f"{self.path} holds a run of another configuration ({'; '.join(differing[:4])}); "
+                "give this one another run.dir or run.name"
+            )
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration the run was started with.
+
+        Raises:
+            RunFolderError: there is none, or it cannot be read.
+        """
+        try:
+            mapping = yaml.safe_load(self.config_file.read_text())
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} is no run folder: it has no config.yaml") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            summary = str(error).splitlines()[0]
+            raise RunFolderError(f"{self.config_file} cannot be read: {summary}") from None
+        if not isinstance(mapping, dict):
+            raise RunFolderError(f"{self.config_file} is not a mapping of keys to values")
+        return mapping
+
+    def read_results(self) -> dict[str, Any]:
+        """results.json of a complete run.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """
+        try:
+            results = json.loads(self.results.read_text())
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{self.results} cannot be read ({error}); delete it to have it made again"
+            ) from None
+        if not isinstance(results, dict) or "neg_elbo" not in results:
+            raise RunFolderError(
+                f"{self.results} holds no results; delete it to have it made again"
+            )
+        return results
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Declare the run complete."""
+        _write_json(self.results, results)
+
+    def write_evaluation(self, results: dict[str, Any]) -> None:
+        """Keep what a later evaluation of the run found, beside its own results."""
+        _write_json(self.evaluation, results)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _write_holder(lock: TextIO) -> None:
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+
+
+def _differences(
+    was: dict[str, Any], now: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    for key in sorted(was.keys() | now.keys()):
+        left, right = was.get(key), now.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            yield from _differences(left, right, f"{prefix}{key}.")
+        elif left != right:
+            yield f"{prefix}{key}", left, right

@@ -1,0 +1,158 @@
+"""What a training run is made of at a step, and its way into and out of a checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from nfvae.config import Config, build_flow
+from nfvae.data import BatchSchedule, Dataset, gather_batch, pixel_mean
+from nfvae.errors import CheckpointError
+from nfvae.objective import (
+    annealed_log_weight,
+    annealing_beta,
+    elbo_terms,
+    importance_weighted,
+)
+from nfvae.training.meter import Meter
+from nfvae.training.optim import learning_rate, make_optimizer
+from nfvae.vae import VAE
+
+TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")
+SCALARS = ("best_neg_elbo", "best_step", "stale_validations", "train_seconds")
+
+
+class TrainingState:
+    """Model, optimizer, random generator and position; a step is a function of these and the data.
+
+    Args:
+        config: the run's.
+        data: on `device`.
+        device: where everything lives.
+    """
+
+    def __init__(self, config: Config, data: Dataset, device: torch.device) -> None:
+        self.config = config
+        self.data = data
+        self.device = device
+        self.schedule = BatchSchedule(
+            len(data.train), config.trainer.batch_size, config.seed, device
+        )
+        torch.manual_seed(config.seed)  # weights are drawn on the CPU: the same on every device
+        self.vae = make_vae(config, pixel_mean(data.train).cpu()).to(device)
+        self.optimizer = make_optimizer(config.optim, self.vae.parameters())
+        self.generator = torch.Generator(device).manual_seed(config.seed)
+        self.meter = Meter(TERMS, device)
+        self.step = 0
+        self.best_neg_elbo = float("inf")
+        self.best_step = 0
+        self.train_seconds = 0.0
+        self.stale_validations = 0
+
+    @property
+    def max_steps(self) -> int:
+        """Steps of the whole run."""
+        epochs = self.config.trainer.max_epochs
+        if epochs is None:
+            return self.config.trainer.max_steps
+        return epochs * self.schedule.steps_per_epoch
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training split so far."""
+        return self.step / self.schedule.steps_per_epoch
+
+    @property
+    def beta(self) -> float:
+        """β of the step to come."""
+        objective = self.config.objective
+        if objective.annealing == "none":
+            return 1.0
+        return annealing_beta(self.step, objective.annealing_start, objective.annealing_steps)
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the step to come."""
+        return learning_rate(self.config.optim, self.step, self.max_steps)
+
+    def train_step(self) -> None:
+        """One update of the weights; its terms go to the meter."""
+        objective, clip = self.config.objective, self.config.optim.grad_clip
+        x = gather_batch(self.data.train, self.schedule.indices(self.step), self.generator)
+        draw = self.vae.posterior(x).draw((objective.num_samples,), self.generator)
+        terms = elbo_terms(self.vae, x, draw)
+        log_weight = annealed_log_weight(terms, self.beta, objective.annealing)
+        loss = -importance_weighted(log_weight).mean()
+
+        self.optimizer.zero_grad()
+        loss.backward()
+        grad_norm = clip_grad_norm_(self.vae.parameters(), float("inf") if clip is None else clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        self.optimizer.step()
+
+        ll, prior, log_q0, log_det = (term.detach().mean() for term in terms)
+        kl = log_q0 - log_det - prior
+        self.meter.add(self.step, [loss, kl - ll, -ll, kl, log_q0, prior, log_det, grad_norm])
+        self.step += 1
+
+    def model_dict(self) -> dict[str, Any]:
+        """What best.pt holds: the weights, and what they are."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "step": self.step,
+            "model": self.vae.state_dict(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """What last.pt holds: tensors and plain values to go on from bit for bit."""
+        return self.model_dict() | {
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "meter": self.meter.state_dict(),
+            **{name: getattr(self, name) for name in SCALARS},
+        }
+
+    def load_state_dict(self, state: dict[str, Any], file: Path) -> None:
+        """Go on from a checkpoint; `file` is named where it does not fit.
+
+        Raises:
+            CheckpointError: it is of another model, or not one of a training run.
+        """
+        load_weights(self.vae, state.get("model", {}), file)
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"].cpu())
+            self.meter.load_state_dict(state["meter"])
+            self.step = state["step"]
+            for name in SCALARS:
+                setattr(self, name, state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(_misfit(file, error)) from None
+
+
+def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:
+    """Put a checkpoint's weights into a model.
+
+    Raises:
+        CheckpointError: they are another model's.
+    """
+    try:
+        vae.load_state_dict(weights)
+    except (RuntimeError, AttributeError) as error:
+        raise CheckpointError(_misfit(file, error)) from None
+
+
+def _misfit(file: Path, error: Exception) -> str:
+    what = " ".join(str(error).split())[:160]
+    return (
+        f"{file} does not fit the run's configuration ({what}); move it away or use another run.dir"
+    )
+
+
+def make_vae(config: Config, mean: Tensor) -> VAE:
+    """The untrained model for data of this pixel mean; weights from torch's global generator."""
+    flow = build_flow(config.flow, config.model.latent_dim, config.K)
+    return VAE(flow, mean, config.model.hidden, config.model.activation)
