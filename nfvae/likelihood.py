@@ -10,7 +10,8 @@ from torch.autograd.function import once_differentiable
 def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
     """Σ over pixels of x·l − log(1 + eˡ), in nats: [*, P], [*, P] -> [*].
 
-    Shapes broadcast, so one image serves many samples. Differentiable in the logits, not in x.
+    x broadcasts to the logits' shape, so one image serves many samples. Differentiable in the
+    logits, not in x.
     """
     log_likelihood: Tensor = _BernoulliLogLikelihood.apply(logits, x)
     return log_likelihood

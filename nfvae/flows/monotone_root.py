@@ -27,15 +27,17 @@ def solve_tanh(v: Tensor, s: Tensor) -> Tensor:
 
 
 def _newton(v: Tensor, s: Tensor, max_iterations: int = 200) -> Tensor:
-    a = torch.where(s < 1, v + (1 - s), torch.maximum(v / s, v - (s - 1)))
-    tolerance = torch.finfo(v.dtype).eps
+    from_right = s < 1
+    a = torch.where(from_right, v + (1 - s), torch.maximum(v / s, v - (s - 1)))
+    eps = torch.finfo(v.dtype).eps
     for _ in range(max_iterations):
         t = a.tanh()
         step = ((a - t) + s * t - v) / (t * t + s * _sech2(a))
-        # 0/0 at a = 0 with a vanishing slope: the root is reached.
-        a = torch.where(step.isfinite(), a - step, a).clamp(min=0)
-        if bool((step.abs() <= tolerance * (1 + a)).all()):
+        # Steps keep their sign until rounding is all that is left (or 0/0, at a = 0).
+        moving = torch.where(from_right, step, -step) > eps * a
+        if not bool(moving.any()):
             break
+        a = torch.where(moving, a - step, a).clamp(min=0)
     return a
 
 
