@@ -85,7 +85,7 @@ class TrainerConfig(Section):
 class EvalConfig(Section):
     """The final measurement on the test split."""
 
-    elbo_draws: Positive
+    elbo_draws: Annotated[int, Field(ge=2)]
     num_samples: Annotated[int, Field(ge=0)]
     checkpoint: Literal["best", "last"]
     seed: Annotated[int, Field(ge=0, lt=2**63)]

@@ -1,0 +1,108 @@
+"""A run that was stopped and went on is, bit for bit, one that was not."""
+
+import json
+
+import pytest
+import torch
+
+from nfvae.training.checkpoint import load_checkpoint
+from nfvae.training.interruption import Interrupted, StopRequest
+from nfvae.training.run import run_training
+from nfvae.training.run_folder import RunFolder
+
+TIMING = {"train_seconds", "steps_per_second"}
+
+
+class StopAfter(StopRequest):
+    """A request that comes after so many looks at it, one a step."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks = looks
+
+    def __bool__(self):
+        self.looks -= 1
+        return self.looks < 0
+
+    def check(self):
+        if self.looks < 0:
+            raise Interrupted("stopped by a test")
+
+
+def assert_same_run(folder, other):
+    ours, theirs = (load_checkpoint(f.last) for f in (folder, other))
+    for name, weight in theirs["model"].items():
+        assert torch.equal(ours["model"][name], weight), name
+    assert torch.equal(ours["generator"], theirs["generator"])
+    results = [
+        {key: value for key, value in f.read_results().items() if key not in TIMING}
+        for f in (folder, other)
+    ]
+    assert results[0] == results[1]
+    assert metrics(folder) == metrics(other)
+
+
+def metrics(folder):
+    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.startswith("system/")} for line in lines]
+
+
+@pytest.fixture
+def unbroken(small_config, tmp_path):
+    def run(*overrides):
+        folder = RunFolder(tmp_path / "unbroken")
+        run_training(small_config(*overrides), folder, StopRequest())
+        return folder
+
+    return run
+
+
+@pytest.mark.parametrize("stop_at", [3, 10, 17])
+@pytest.mark.parametrize("overrides", [(), ("flow=radial", "optim=rmsprop", "optim.lr=1e-3")])
+def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, unbroken, stop_at, overrides):
+    whole = unbroken(*overrides)
+    folder = RunFolder(tmp_path / "stopped")
+    with pytest.raises(Interrupted):
+        run_training(small_config(*overrides), folder, StopAfter(stop_at))
+    assert load_checkpoint(folder.last)["step"] == stop_at
+    assert not folder.results.exists()
+    run_training(small_config(*overrides), folder, StopRequest())
+    assert_same_run(folder, whole)
+
+
+def test_killed_after_the_last_checkpoint_repeats_those_steps(
+    small_config, tmp_path, unbroken, monkeypatch
+):
+    whole = unbroken()
+    folder = RunFolder(tmp_path / "killed")
+    from nfvae.training.state import TrainingState
+
+    train_step = TrainingState.train_step
+
+    def dying_step(self):
+        if self.step == 17:
+            raise MemoryError
+        train_step(self)
+
+    monkeypatch.setattr(TrainingState, "train_step", dying_step)
+    with pytest.raises(MemoryError):
+        run_training(small_config(), folder, StopRequest())
+    assert load_checkpoint(folder.last)["step"] == 10
+    monkeypatch.undo()
+    run_training(small_config(), folder, StopRequest())
+    assert_same_run(folder, whole)
+
+
+def test_complete_run_is_not_repeated(small_config, unbroken):
+    folder = unbroken()
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.pt")}
+    results = run_training(small_config(), folder, StopRequest())
+    assert results == folder.read_results()
+    assert before == {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.pt")}
+
+
+def test_seed_changes_the_run(small_config, tmp_path, unbroken):
+    whole = unbroken()
+    folder = RunFolder(tmp_path / "other")
+    run_training(small_config("seed=1"), folder, StopRequest())
+    assert folder.read_results()["neg_elbo"] != whole.read_results()["neg_elbo"]
