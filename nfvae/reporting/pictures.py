@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from nfvae.vae import VAE
 
@@ -25,5 +24,7 @@ def prior_samples(
 
 
 def _grid(images: Tensor, shape: tuple[int, int], columns: int) -> Tensor:
+    from torchvision.utils import make_grid  # importing it takes longer than a thousand steps
+
     grid: Tensor = make_grid(images.view(-1, 1, *shape), nrow=columns, pad_value=1.0)
     return grid[:1]  # make_grid repeats a grey image for three colours
