@@ -19,6 +19,9 @@ class FullRank(Flow):
     """One linear step; a product of several would be of the same form.
 
     Packed parameters: the entries of L below its diagonal, row by row.
+
+    Raises:
+        ValueError: K > 1.
     """
 
     def __init__(self, dim: int, num_steps: int = 1) -> None:

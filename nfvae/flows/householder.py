@@ -1,6 +1,6 @@
 """Householder flow (Tomczak & Welling 2016): K reflections, volume preserving.
 
-    H_k = I − 2 u_k u_kᵀ,   u_k = v_k / ‖v_k‖,   z_K = H_K … H_1 z,   log det = 0
+    H_k = I − 2 v_k v_kᵀ / ‖v_k‖²,   z_K = H_K … H_1 z,   log det = 0
 
 All K at once, whatever K: see `reflections`. The paper makes each v_k from v_{k−1} by a linear
 layer; here all of them come from the encoder, as the other flows' parameters do.
@@ -19,6 +19,8 @@ from nfvae.flows.registry import register
 class Householder(Flow):
     """K Householder reflections; packed parameters v_1 … v_K (D each).
 
+    Their lengths do not matter; a zero vector leaves z as it is.
+
     A reflection is never near the identity, but two by the same vector cancel: the steps start in
     such pairs. The last of an odd K has no partner; q0 and the prior N(0, I) do not mind.
     """
@@ -32,12 +34,12 @@ class Householder(Flow):
         return pairs.repeat_interleave(2, dim=0)[: self.num_steps].flatten()
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        u, w = self._reflections(params)  # H_1 … H_K = I − UᵀW
-        return self._subtract(z, params, u, w), z.new_zeros(z.shape[:-1])
+        v, w = self._reflections(params)  # H_1 … H_K = I − VᵀW; the flow is its transpose
+        return self._subtract(z, params, v, w), z.new_zeros(z.shape[:-1])
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        u, w = self._reflections(params)
-        return self._subtract(y, params, w, u), y.new_zeros(y.shape[:-1])
+        v, w = self._reflections(params)
+        return self._subtract(y, params, w, v), y.new_zeros(y.shape[:-1])
 
     def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         return z.new_zeros(self.num_steps, *z.shape[:-1])

@@ -5,9 +5,9 @@
 Q [D, M] has orthonormal columns, R and R̃ [M, M] are upper triangular with diagonals r and r̃. The
 three families differ in Q alone. M = 1 is the planar flow.
 
-The paper makes r and r̃ the tanh of free numbers, so |r·r̃| < 1 and no step stretches by more than
-2 in a direction; in float32 the product also reaches −1, where f is not invertible. Here every pair
-with 1 + r·r̃ > 0 is reached, once, and the sum is computed without cancellation: see `constrain`.
+The paper makes r and r̃ the tanh of free numbers, so |r·r̃| < 1 and no factor of det exceeds 2; in
+float32 the product also rounds to −1, where f is not invertible. Here every pair with 1 + r·r̃ > 0
+is reached, once, and the sum is computed without cancellation: see `constrain`.
 """
 
 from abc import abstractmethod
@@ -108,12 +108,12 @@ class Sylvester(StepwiseFlow):
 
 @register("sylvester_orthogonal")
 class OrthogonalSylvester(Sylvester):
-    """Q is any D×M matrix with orthonormal columns, up to their signs, which R and R̃ absorb.
+    """Q is any D×M matrix with orthonormal columns, up to their signs, which R, R̃ and b absorb.
 
-    In place of the paper's iterated orthogonalisation (Björck & Bowie 1971, which does not converge
-    in a fixed number of iterations for every matrix) Q is given by what Householder QR stores of
-    it: M reflections, the i-th along a vector with i − 1 zeros, a 1, and D − i free numbers.
-    Orthonormal to rounding for all parameters, smooth, and with no number too many.
+    The paper orthogonalises a D×M matrix by Björck's iteration, which no fixed number of iterations
+    completes for every matrix. Here Q is given by what Householder QR stores of it: M reflections,
+    the i-th along a vector of i − 1 zeros, a 1, and D − i free numbers. It is orthonormal to
+    rounding and smooth for all parameters, of which none is redundant.
 
     Args:
         dim: D.
