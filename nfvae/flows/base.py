@@ -13,9 +13,7 @@ image once. A flow knows nothing of encoders, data or configuration files.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import prod
 
-import torch
 from torch import Tensor, nn
 
 from nfvae.errors import NotInvertibleError
@@ -69,39 +67,19 @@ class Flow(nn.Module, ABC):
 
 
 class StepwiseFlow(Flow):
-    """A flow computed step by step: a family states one step, this class makes the stack of it.
-
-    The packed layout of `params` is all steps' values of the first name, then all of the second:
-    for shapes {"w": (D,), "b": ()} it is w_1 … w_K b_1 … b_K.
-    """
+    """A flow computed step by step: a family states one step, this class makes the stack of it."""
 
     @abstractmethod
-    def step_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of one step's parameters, in packing order."""
+    def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
+        """Each step's own part of `params`, batch first; the place for work done once for all K."""
 
     @abstractmethod
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Step k (counted from 0) forward; `params` in the order of `step_shapes`, batch first."""
+        """Step k (counted from 0) forward; `params` as `unpack` gives them."""
 
     def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         """Step k backward, with the log-determinant of the backward map."""
         raise NotInvertibleError(f"{type(self).__name__} has no inverse, so no density at given z")
-
-    @property
-    def param_size(self) -> int:
-        return self.num_steps * sum(prod(shape) for shape in self.step_shapes().values())
-
-    def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        """Split packed parameters into a tuple a step, each [*batch, *shape]: views, not copies."""
-        if not self.num_steps:
-            return []
-        shapes = list(self.step_shapes().values())
-        blocks = torch.split(params, [self.num_steps * prod(shape) for shape in shapes], dim=-1)
-        by_name = [
-            block.unflatten(-1, (self.num_steps, *shape)).unbind(-1 - len(shape))
-            for block, shape in zip(blocks, shapes, strict=True)
-        ]
-        return list(zip(*by_name, strict=True))
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         z, log_dets = self._run(z, params)

@@ -1,0 +1,113 @@
+"""Networks that make a step's parameters from z and a context: for flows with own weights.
+
+    θ_k(z, c) = W_L tanh(… tanh(W_1 z + V_k c + b)) + b_L
+
+tanh, so that a shift is bounded and a stack of many steps cannot grow exponentially. The context
+enters once, in the first layer, for all steps by one product and without sample axes: importance
+sampling computes V_k c once an image.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nfvae.flows.base import StepwiseFlow
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer, some of whose weights may be held at zero.
+
+    Args:
+        in_features: numbers in.
+        out_features: numbers out.
+        mask: [out, in], true where a weight is free; None: everywhere.
+    """
+
+    mask: Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, mask: Tensor | None = None) -> None:
+        super().__init__(in_features, out_features)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight if self.mask is None else self.weight * self.mask
+        return F.linear(x, weight, self.bias)
+
+
+class Conditioner(nn.Module):
+    """One step's network; it starts at θ = 0.
+
+    Args:
+        sizes: numbers in, of each hidden layer, out; at least one hidden layer.
+        masks: one a layer, see `MaskedLinear`.
+    """
+
+    def __init__(self, sizes: Sequence[int], masks: Iterable[Tensor | None] | None = None) -> None:
+        super().__init__()
+        masks = [None] * (len(sizes) - 1) if masks is None else masks
+        self.layers = nn.ModuleList(
+            MaskedLinear(*pair, mask) for pair, mask in zip(pairwise(sizes), masks, strict=True)
+        )
+        self.start_at(torch.zeros(sizes[-1]))
+
+    def start_at(self, theta: Tensor) -> None:
+        """Make θ this constant [out], whatever z and c."""
+        last = self.layers[-1]
+        assert isinstance(last, MaskedLinear)
+        with torch.no_grad():
+            last.weight.zero_()
+            last.bias.copy_(theta)
+
+    def forward(self, z: Tensor, shift: Tensor) -> Tensor:
+        """z [*sample, *batch, in] and V_k c [*batch, hidden] -> θ [*sample, *batch, out]."""
+        first, *rest = self.layers
+        h: Tensor = first(z) + shift
+        for layer in rest:
+            h = layer(h.tanh())
+        return h
+
+
+class ConditionedFlow(StepwiseFlow):
+    """A flow whose steps have weights of their own, and whose `params` are a context for them.
+
+    Args:
+        dim: D.
+        num_steps: K.
+        context_size: C, numbers an image that every step sees; with 0 the weights are the same
+            map for every x, which then acts through q0 alone.
+        hidden_size: units of each hidden layer.
+        conditioners: one a step.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_steps: int,
+        context_size: int,
+        hidden_size: int,
+        conditioners: Iterable[Conditioner],
+    ) -> None:
+        super().__init__(dim, num_steps)
+        self.conditioners = nn.ModuleList(conditioners)
+        self.context_size = context_size
+        self.hidden_size = hidden_size
+        bound = max(context_size, 1) ** -0.5
+        self.context_weight = nn.Parameter(
+            torch.empty(num_steps * hidden_size, context_size).uniform_(-bound, bound)
+        )
+
+    @property
+    def param_size(self) -> int:
+        return self.context_size if self.num_steps else 0
+
+    def initial_params(self) -> Tensor:
+        return torch.zeros(self.param_size)  # the steps differ by their weights
+
+    def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
+        if not self.num_steps:
+            return []
+        shifts = F.linear(params, self.context_weight)
+        return [(shift,) for shift in shifts.split(self.hidden_size, dim=-1)]

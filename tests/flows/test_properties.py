@@ -1,0 +1,193 @@
+"""What every flow must satisfy. A new flow is tested by adding its name to OPTIONS."""
+
+import math
+
+import pytest
+import torch
+
+from nfvae.flows import FLOWS, Flow
+
+# name -> options for a given dimension; kept small so that the whole file takes seconds.
+OPTIONS = {
+    "none": lambda dim: {},
+    "planar": lambda dim: {},
+    "radial": lambda dim: {},
+    "sylvester_orthogonal": lambda dim: {"num_vectors": min(3, dim)},
+    "sylvester_householder": lambda dim: {"num_reflections": min(3, dim)},
+    "sylvester_triangular": lambda dim: {},
+    "householder": lambda dim: {},
+    "full_rank": lambda dim: {},
+    "nice": lambda dim: {"context_size": 3, "hidden_size": 8},
+    "realnvp": lambda dim: {"context_size": 3, "hidden_size": 8, "hidden_layers": 2},
+    "iaf": lambda dim: {"context_size": 3, "hidden_size": 12, "hidden_layers": 2},
+    "spline": lambda dim: {"context_size": 3, "hidden_size": 8, "bins": 4},
+}
+MAX_STEPS = {"none": 0, "full_rank": 1}
+SCALES = [None, 0.01, 1.0, 5.0, 10.0]  # None: where training starts
+EPS = torch.finfo(torch.float64).eps
+
+every_flow = pytest.mark.parametrize("name", sorted(FLOWS))
+
+
+def make(name: str, dim: int, num_steps: int) -> Flow:
+    torch.manual_seed(7)
+    steps = min(num_steps, MAX_STEPS.get(name, num_steps))
+    return FLOWS[name](dim, steps, **OPTIONS[name](dim)).double()
+
+
+def draw_params(flow: Flow, scale: float | None, batch: tuple[int, ...] = ()) -> torch.Tensor:
+    """Parameters N(0, scale²), or the start; the flow's own weights are moved off their start."""
+    if scale is None:
+        return flow.initial_params().double().expand(*batch, -1)
+    with torch.no_grad():
+        for weight in flow.parameters():
+            weight += scale * torch.randn_like(weight) / max(weight.shape[-1], 1) ** 0.5
+    return scale * torch.randn(*batch, flow.param_size, dtype=torch.float64)
+
+
+def jacobian(flow: Flow, z: torch.Tensor, params: torch.Tensor) -> torch.Tensor:
+    return torch.autograd.functional.jacobian(lambda point: flow(point, params)[0], z)
+
+
+def test_every_registered_flow_is_tested():
+    assert set(OPTIONS) == set(FLOWS)
+
+
+@every_flow
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("dim", [2, 5])
+def test_log_det_is_that_of_the_jacobian(name, dim, scale):
+    flow = make(name, dim, 5)
+    for params in draw_params(flow, scale, (3,)):
+        z = 2 * torch.randn(dim, dtype=torch.float64)
+        log_det = flow(z, params)[1]
+        # slogdet itself is only as good as the Jacobian's condition: the determinant of the whole
+        # is checked where that is small, else step by step.
+        expected = torch.linalg.slogdet(jacobian(flow, z, params))[1]
+        condition = torch.linalg.cond(jacobian(flow, z, params))
+        tolerance = 1e-10 * (1 + abs(expected)) + 10 * dim * EPS * condition
+        assert abs(log_det - expected) <= tolerance
+
+
+@every_flow
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("dim", [2, 5])
+def test_inverse_undoes_forward(name, dim, scale):
+    flow = make(name, dim, 5)
+    for params in draw_params(flow, scale, (3,)):
+        z = 2 * torch.randn(dim, dtype=torch.float64)
+        y, log_det = flow(z, params)
+        back, inverse_log_det = flow.inverse(y, params)
+        # y is known to rounding, which the inverse magnifies by ‖J⁻¹‖: no algorithm does better.
+        magnified = EPS * torch.linalg.matrix_norm(jacobian(flow, z, params).inverse(), 2)
+        rounding = magnified * (1 + y.norm())
+        assert (back - z).norm() <= max(1e-13, 100 * rounding)
+        if scale is None or scale <= 1:
+            assert (back - z).norm() <= 1e-9
+            assert abs(inverse_log_det + log_det) <= 1e-9
+
+
+@every_flow
+@pytest.mark.parametrize("scale", [None, 1.0])
+def test_density_integrates_to_one(name, scale):
+    flow = make(name, 2, 3)
+    params = draw_params(flow, scale)
+    with torch.no_grad():
+        # The box holds the image of a disc outside of which N(0, I) has 2e-8 of its mass.
+        radius, angle = torch.linspace(0, 6, 50), torch.linspace(0, 2 * math.pi, 100)
+        polar = torch.cartesian_prod(radius, angle).double()
+        disc = polar[:, :1] * torch.stack([polar[:, 1].cos(), polar[:, 1].sin()], 1)
+        image = flow(disc, params)[0]
+        low, high = image.amin(0), image.amax(0)
+        n = 500
+        cell = (high - low) / n
+        steps = torch.arange(n, dtype=torch.float64) + 0.5
+        midpoints = (low + cell * steps.unsqueeze(1)).unbind(1)
+        z, log_det = flow.inverse(torch.cartesian_prod(*midpoints), params)
+        log_q = -0.5 * z.square().sum(-1) - math.log(2 * math.pi) + log_det
+        assert abs(log_q.exp().sum() * cell.prod() - 1) <= 1e-3
+
+
+@every_flow
+@pytest.mark.parametrize("method", ["forward", "inverse"])
+def test_batch_and_sample_axes_mean_a_loop(name, method):
+    flow = make(name, 4, 3)
+    params = draw_params(flow, 1.0, (2, 3))
+    z = torch.randn(5, 2, 3, 4, dtype=torch.float64)
+    apply = getattr(flow, method)
+    out, log_det = apply(z, params)
+    assert out.shape == z.shape
+    assert log_det.shape == z.shape[:-1]
+    for s in range(5):
+        for i in range(2):
+            for j in range(3):
+                alone, alone_log_det = apply(z[s, i, j], params[i, j])
+                torch.testing.assert_close(out[s, i, j], alone, atol=1e-11, rtol=0)
+                torch.testing.assert_close(log_det[s, i, j], alone_log_det, atol=1e-11, rtol=0)
+
+
+@every_flow
+@pytest.mark.parametrize("method", ["forward", "inverse"])
+def test_one_row_of_parameters_serves_all_points(name, method):
+    flow = make(name, 4, 3)
+    params = draw_params(flow, 1.0)
+    z = torch.randn(2, 3, 4, dtype=torch.float64)
+    apply = getattr(flow, method)
+    shared, repeated = apply(z, params), apply(z, params.expand(2, 3, -1))
+    torch.testing.assert_close(shared, repeated, atol=1e-11, rtol=0)
+
+
+@every_flow
+@pytest.mark.parametrize("method", ["forward", "inverse"])
+def test_gradients(name, method):
+    flow = make(name, 3, 2)
+    params = draw_params(flow, 1.0, (2,)).requires_grad_()
+    z = torch.randn(2, 2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(getattr(flow, method), (z, params))
+
+
+@every_flow
+@pytest.mark.parametrize("num_steps", [16, 80])
+@pytest.mark.parametrize("scale", [0.0, 1e-20, 1.0, 50.0, 100.0])
+def test_finite_in_float32(name, num_steps, scale):
+    flow = make(name, 5, num_steps).float()
+    params = (scale * torch.randn(20, flow.param_size)).requires_grad_()
+    for reach in (0.0, 1.0, 30.0):
+        z = (reach * torch.randn(20, 5)).requires_grad_()
+        y, log_det = flow(z, params)
+        assert y.isfinite().all()
+        assert log_det.isfinite().all()
+        (y.sum() + log_det.sum()).backward()
+        assert z.grad.isfinite().all()
+        assert params.grad is None or params.grad.isfinite().all()
+
+
+@every_flow
+def test_no_steps_are_the_identity(name):
+    flow = make(name, 3, 0)
+    z, params = torch.randn(4, 2, 3), torch.zeros(2, 0)
+    assert flow.param_size == flow.initial_params().numel() == 0
+    for out, log_det in (flow(z, params), flow.inverse(z, params)):
+        assert torch.equal(out, z)
+        assert torch.equal(log_det, torch.zeros(4, 2))
+    assert flow.step_log_dets(z, params).shape == (0, 4, 2)
+
+
+@every_flow
+def test_step_log_dets_add_up(name):
+    flow = make(name, 3, 4)
+    params = draw_params(flow, 1.0, (2,))
+    z = torch.randn(5, 2, 3, dtype=torch.float64)
+    by_step = flow.step_log_dets(z, params)
+    assert by_step.shape == (flow.num_steps, 5, 2)
+    torch.testing.assert_close(by_step.sum(0), flow(z, params)[1], atol=1e-12, rtol=0)
+
+
+@every_flow
+@pytest.mark.parametrize("num_steps", [4, 80])
+def test_starts_near_a_volume_preserving_map(name, num_steps):
+    flow = make(name, 10, num_steps)
+    start = flow.initial_params()
+    assert start.shape == (flow.param_size,)
+    log_det = flow(torch.randn(100, 10, dtype=torch.float64), start.double())[1]
+    assert log_det.abs().max() <= 0.2 * flow.dim
