@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from nfvae.autograd import first_order_only
 
 
 def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ class _BernoulliLogLikelihood(torch.autograd.Function):
         return terms.sum(-1).neg_()
 
     @staticmethod
-    @once_differentiable
+    @first_order_only
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         logits, x = ctx.saved_tensors
         return (x - logits.sigmoid()).mul_(grad.unsqueeze(-1)), None

@@ -29,7 +29,7 @@ class VAE(nn.Module):
         flow: Flow,
         pixel_mean: Tensor,
         hidden: Sequence[int] = (400, 400),
-        activation: Activation = "relu",
+        activation: Activation = "silu",
     ) -> None:
         super().__init__()
         dim, pixels = flow.dim, pixel_mean.numel()

@@ -32,7 +32,7 @@ BAD = [
     ("model.hidden=[]", "model.hidden", "at least 1 item"),
     ("model.hidden=[400,0]", "model.hidden.1=0", "greater than or equal to 1"),
     ("model.hidden=400", "model.hidden=400", "valid list"),
-    ("model.activation=swish", "model.activation=swish", "'relu' or 'gated'"),
+    ("model.activation=swish", "model.activation=swish", "'silu', 'relu' or 'gated'"),
     ("optim.lr=nan", "optim.lr=nan", "finite number"),
     ("optim.lr=0", "optim.lr=0", "greater than 0"),
     ("optim.lr=inf", "optim.lr=inf", "finite number"),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nfvae.flows.base import Flow
 from nfvae.flows.layout import fold, unfold
-from nfvae.flows.monotone_root import solve_tanh
+from nfvae.flows.monotone_root import sech2, solve_tanh
 from nfvae.flows.planar_stack import PlanarStack, constrain
 from nfvae.flows.registry import register
 
@@ -77,7 +77,7 @@ class Planar(Flow):
             a = solve_tanh((w_k * y).sum(-1) + b[..., k], s_k)
             t = a.tanh()
             y = y - u_k * t.unsqueeze(-1)
-            total = total - (t * t + s_k * a.cosh().square().reciprocal()).log()
+            total = total - (t * t + s_k * sech2(a)).log()
         return y, total
 
     def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
+
+from nfvae.autograd import first_order_only
+from nfvae.flows.monotone_root import sech2
 
 
 def constrain(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
@@ -53,19 +55,18 @@ class PlanarStack(torch.autograd.Function):
             h_k = torch.tanh(a[:, k : k + 1], out=h[:, k : k + 1])
             a[:, k + 1 :].addcmul_(coupling[:, k + 1 :, k : k + 1], h_k)
 
-        e = a.abs_().mul_(-2).exp_()
-        sech2 = e.mul(4).div_((1 + e).square_())
-        det = torch.addcmul(h * h, s.unsqueeze(-1), sech2)
+        slope = sech2(a)
+        det = torch.addcmul(h * h, s.unsqueeze(-1), slope)
         uh = torch.cat([h * kappa.unsqueeze(-1), h], dim=1)  # û = u + kappa·w
         z_K = torch.baddbmm(z, uh.transpose(1, 2), wu)
-        ctx.save_for_backward(z, wu, gram, coupling, h, sech2, det, s, kappa, uh)
+        ctx.save_for_backward(z, wu, gram, coupling, h, slope, det, s, kappa, uh)
         ctx.shift = shift
         return z_K, det.log()
 
     @staticmethod
-    @once_differentiable
+    @first_order_only
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
-        z, wu, gram, coupling, h, sech2, det, s, kappa, uh = ctx.saved_tensors
+        z, wu, gram, coupling, h, slope, det, s, kappa, uh = ctx.saved_tensors
         K = h.shape[1]
         w = wu[:, :K]
         wu_g = wu @ grad_z_K.transpose(1, 2)  # [B, 2K, S]
@@ -74,12 +75,12 @@ class PlanarStack(torch.autograd.Function):
         # Adjoint of the recurrence: ā_k = ā⁰_k + sech²_k Σ_{i>k} (w_iᵀû_k) ā_i.
         grad_det = grad_log_dets / det
         direct = torch.addcmul(u_g, w_g, kappa.unsqueeze(-1))
-        direct = direct.addcmul_(2 * h * (1 - s.unsqueeze(-1)), grad_det).mul_(sech2)
-        grad_a = _adjoint(coupling, sech2, direct)
+        direct = direct.addcmul_(2 * h * (1 - s.unsqueeze(-1)), grad_det).mul_(slope)
+        grad_a = _adjoint(coupling, slope, direct)
 
         grad_coupling = (grad_a @ h.transpose(1, 2)).tril_(-1)
         grad_kappa = (w_g * h).sum(-1) + (grad_coupling * gram[:, :, :K]).sum(1)
-        grad_s = (grad_det * sech2).sum(-1)
+        grad_s = (grad_det * slope).sum(-1)
 
         grad_c, grad_n = _constrain_backward(gram, s, kappa, grad_s, grad_kappa, ctx.shift)
 
@@ -94,11 +95,11 @@ class PlanarStack(torch.autograd.Function):
         return grad_z, grad_wu, grad_a.sum(-1), None
 
 
-def _adjoint(coupling: Tensor, sech2: Tensor, direct: Tensor) -> Tensor:
+def _adjoint(coupling: Tensor, slope: Tensor, direct: Tensor) -> Tensor:
     """Solve (I − diag(sech²)·strict_lower(coupling)ᵀ) ā = direct for each sample; all [B, K, S]."""
     K, S = direct.shape[1:]
     if S == 1:
-        upper = coupling.transpose(1, 2) * -sech2  # only its strict upper triangle is read
+        upper = coupling.transpose(1, 2) * -slope  # only its strict upper triangle is read
         solution: Tensor = torch.linalg.solve_triangular(
             upper, direct, upper=True, unitriangular=True
         )
@@ -106,7 +107,7 @@ def _adjoint(coupling: Tensor, sech2: Tensor, direct: Tensor) -> Tensor:
     # The matrix differs by sample: with many samples the recurrence is cheaper than S solves.
     grad_a = direct.clone()
     for k in reversed(range(1, K)):
-        weight = coupling[:, k, :k].unsqueeze(-1) * sech2[:, :k]
+        weight = coupling[:, k, :k].unsqueeze(-1) * slope[:, :k]
         grad_a[:, :k].addcmul_(weight, grad_a[:, k : k + 1])
     return grad_a
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
+from nfvae.autograd import first_order_only
 from nfvae.flows.base import Flow
 from nfvae.flows.layout import fold, unfold
 from nfvae.flows.registry import register
@@ -115,7 +115,7 @@ class RadialStack(torch.autograd.Function):
         return z.clone() if K == 0 else z, _log_det(radii, alpha, rhos, dim)
 
     @staticmethod
-    @once_differentiable
+    @first_order_only
     def backward(ctx: Any, grad_z: Tensor, grad_log_dets: Tensor) -> tuple[Tensor, ...]:
         offsets, r, rho, alpha = ctx.saved_tensors
         K, dim = offsets.shape[0], offsets.shape[-1]

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfvae.flows.monotone_root import solve_tanh
+from nfvae.autograd import first_order_only
+from nfvae.flows.monotone_root import sech2, solve_tanh
 
 
 def constrain(u: Tensor, r_tilde: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,27 +41,24 @@ class SylvesterStep(torch.autograd.Function):
         above, r_tilde_t = triangles.triu(1), triangles.tril()
         a = torch.baddbmm(b, y, r_tilde_t)
         h = a.tanh()
-        sech2 = _sech2(a)
-        det = torch.addcmul(h * h, s, sech2)
-        ctx.save_for_backward(y, above, r_tilde_t, r, s, h, sech2, det)
+        slope = sech2(a)
+        det = torch.addcmul(h * h, s, slope)
+        ctx.save_for_backward(y, above, r_tilde_t, r, s, h, slope, det)
         return torch.baddbmm(r * h, h, above.mT), det.log().sum(-1)
 
     @staticmethod
+    @first_order_only
     def backward(ctx: Any, grad_g: Tensor, grad_log_det: Tensor) -> tuple[Tensor, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                "a Sylvester step is differentiable once, not with create_graph=True"
-            )
-        y, above, r_tilde_t, r, s, h, sech2, det = ctx.saved_tensors
+        y, above, r_tilde_t, r, s, h, slope, det = ctx.saved_tensors
         grad_det = grad_log_det.unsqueeze(-1) / det
         grad_h = torch.baddbmm(r * grad_g, grad_g, above)
-        grad_a = grad_h.addcmul_(2 * h * (1 - s), grad_det).mul_(sech2)
+        grad_a = grad_h.addcmul_(2 * h * (1 - s), grad_det).mul_(slope)
         grad_triangles = (y.mT @ grad_a).tril_().add_((grad_g.mT @ h).triu_(1))
         return (
             grad_a @ r_tilde_t.mT,
             grad_triangles,
             (grad_g * h).sum(1, keepdim=True),
-            (grad_det * sech2).sum(1, keepdim=True),
+            (grad_det * slope).sum(1, keepdim=True),
             grad_a.sum(1, keepdim=True),
         )
 
@@ -85,9 +83,4 @@ def solve_step(
         v = v[:, :i] - coupling[:, :i, i : i + 1] * a_i.tanh().unsqueeze(1)
     a = torch.stack(rows[::-1], dim=-1)
     h = a.tanh()
-    return h @ r_matrix.mT, torch.addcmul(h * h, s, _sech2(a)).log().sum(-1)
-
-
-def _sech2(a: Tensor) -> Tensor:
-    e = torch.exp(-2 * a.abs())
-    return 4 * e / (1 + e).square()
+    return h @ r_matrix.mT, torch.addcmul(h * h, s, sech2(a)).log().sum(-1)

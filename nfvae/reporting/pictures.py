@@ -26,5 +26,5 @@ def prior_samples(
 def _grid(images: Tensor, shape: tuple[int, int], columns: int) -> Tensor:
     from torchvision.utils import make_grid  # importing it takes longer than a thousand steps
 
-    grid: Tensor = make_grid(images.view(-1, 1, *shape), nrow=columns, pad_value=1.0)
+    grid: Tensor = make_grid(images.view(-1, 1, *shape), nrow=columns, pad_value=0.5)
     return grid[:1]  # make_grid repeats a grey image for three colours

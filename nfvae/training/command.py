@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from nfvae.config import Config, EvalConfig, Section, check_section, parse_config
+from nfvae.data import batches_in_order
+from nfvae.reporting.run_figure import run_figure
+from nfvae.training.atomic import write_atomically
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.training.results import measure
@@ -74,6 +78,30 @@ def evaluate_command(composed: DictConfig) -> int:
     folder.write_evaluation(results | described)
     print(_summary(results))
     print(f"written to  {folder.evaluation}")
+    return 0
+
+
+class PictureConfig(Section):
+    """What picture.py takes."""
+
+    run: str
+    file: str | None
+    seed: Annotated[int, Field(ge=0)]
+
+
+def picture_command(composed: DictConfig) -> int:
+    """Draw reconstructions and samples of a run's best checkpoint."""
+    config = check_section(PictureConfig, _plain(composed))
+    folder = RunFolder(Path(config.run))
+    run = parse_config(folder.read_config())
+    data = read_data(run.data)
+    x = next(batches_in_order(data.test, 32))
+    figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
+    file = Path(config.file) if config.file is not None else folder.path / "picture.png"
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=100)
+    write_atomically(file, image.getvalue())
+    print(f"written to  {file}")
     return 0
 
 
