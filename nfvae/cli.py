@@ -1,17 +1,19 @@
 """What the scripts have in common: Hydra in front, one line for an error, a status at the end."""
 
 import os
+import re
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from nfvae.errors import ConfigError, NfvaeError
 from nfvae.training.interruption import EXIT_STATUS
@@ -19,22 +21,23 @@ from nfvae.training.interruption import EXIT_STATUS
 CONF = Path(__file__).parent.parent / "conf"
 
 
-def run_script(config_name: str, job: Callable[[DictConfig], int]) -> NoReturn:
+def run_script(config_name: str, job: Callable[[Mapping[str, Any]], int]) -> NoReturn:
     """Compose the configuration, do the job for it (or for each of a multirun), exit.
 
-    A job returns its exit status, or raises an NfvaeError, which becomes one line on standard
-    error and status 1. In a multirun the jobs after a failed one are done all the same.
+    A job takes the composed mapping and returns its exit status, or raises an NfvaeError, which
+    becomes one line on standard error and status 1. In a multirun the jobs after a failed one are
+    done all the same; an interrupted one ends it.
     """
     statuses: list[int] = []
 
     def task(config: DictConfig) -> None:
         try:
             _refuse_repeated_overrides()
-            status = job(config)
-        except NfvaeError as error:
-            status = _fail(str(error))
+            status = job(_plain(config))
+        except (NfvaeError, OmegaConfBaseException) as error:
+            status = _fail(_one_line(error))
         if status == EXIT_STATUS:
-            sys.exit(status)  # the jobs after it are not wanted either
+            sys.exit(status)
         statuses.append(status)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function
@@ -42,8 +45,18 @@ def run_script(config_name: str, job: Callable[[DictConfig], int]) -> NoReturn:
     try:
         main()
     except (HydraException, OmegaConfBaseException) as error:
-        statuses.append(_fail(" ".join(str(error).split())))
+        statuses.append(_fail(_one_line(error)))
     sys.exit(max(statuses, default=0))
+
+
+def overrides() -> list[str]:
+    """What the command line sets, as it was typed."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def command_line() -> str:
+    """The command that started this process."""
+    return " ".join(["python", *map(shlex.quote, sys.argv)])
 
 
 def _fail(message: str) -> int:
@@ -51,9 +64,25 @@ def _fail(message: str) -> int:
     return 1
 
 
+def _one_line(error: Exception) -> str:
+    """An error's message; Hydra's own are put the way that this project's are."""
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} must be given: {error.full_key}=…"
+    text = " ".join(str(error).split()).partition(" Config search path:")[0]
+    if unknown := re.match(r"Could not override '(.+?)'", text):
+        return f"{unknown[1]} is not a key of the configuration; --cfg job shows them all"
+    return text
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    mapping = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(mapping, dict)
+    return {str(key): value for key, value in mapping.items()}
+
+
 def _refuse_repeated_overrides() -> None:
     """Hydra takes the last of K=16 K=32 without a word."""
-    keys = [override.partition("=")[0] for override in HydraConfig.get().overrides.task]
+    keys = [override.partition("=")[0] for override in overrides()]
     repeated = [key for key, times in Counter(keys).items() if times > 1]
     if repeated:
         raise ConfigError(f"{repeated[0]} is given more than once on the command line")

@@ -3,11 +3,11 @@
 from nfvae.cli import run_script
 
 
-def evaluate(config) -> int:
-    from nfvae.training.command import evaluate_command
+def main(composed) -> int:
+    from nfvae.commands.evaluate import evaluate  # after --help and completion have answered
 
-    return evaluate_command(config)
+    return evaluate(composed)
 
 
 if __name__ == "__main__":
-    run_script("evaluate", evaluate)
+    run_script("evaluate", main)

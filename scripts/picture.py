@@ -3,11 +3,11 @@
 from nfvae.cli import run_script
 
 
-def picture(config) -> int:
-    from nfvae.training.command import picture_command
+def main(composed) -> int:
+    from nfvae.commands.picture import picture  # after --help and completion have answered
 
-    return picture_command(config)
+    return picture(composed)
 
 
 if __name__ == "__main__":
-    run_script("picture", picture)
+    run_script("picture", main)

@@ -3,11 +3,11 @@
 from nfvae.cli import run_script
 
 
-def train(config) -> int:
-    from nfvae.training.command import train_command
+def main(composed) -> int:
+    from nfvae.commands.train import train  # after --help and completion have answered
 
-    return train_command(config)
+    return train(composed)
 
 
 if __name__ == "__main__":
-    run_script("train", train)
+    run_script("train", main)

@@ -76,6 +76,6 @@ def test_works_with_a_registered_kl():
 
 def test_bad_arguments_are_refused():
     flow = FLOWS["none"](2)
+    loc = torch.tensor([float("nan"), 0.0])
     with pytest.raises(ValueError, match="loc"):
-        loc = torch.tensor([float("nan"), 0.0])
         FlowPosterior(loc, torch.zeros(2), flow, torch.zeros(0), validate_args=True)

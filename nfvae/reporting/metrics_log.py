@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from nfvae.errors import RunFolderError
-from nfvae.training.atomic import write_atomically
+from nfvae.storage.atomic import write_atomically
 
 
 class MetricsLog:

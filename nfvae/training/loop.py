@@ -9,9 +9,9 @@ from nfvae.evaluation import estimate_elbo
 from nfvae.reporting.metrics_log import MetricsLog
 from nfvae.reporting.pictures import prior_samples, reconstructions
 from nfvae.reporting.progress import Progress
-from nfvae.training.checkpoint import save_checkpoint
+from nfvae.storage.checkpoint import save_checkpoint
+from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import StopRequest
-from nfvae.training.run_folder import RunFolder
 from nfvae.training.state import TrainingState
 
 # Validation uses the same noise each time, so that its course shows the model's change alone.

@@ -1,17 +1,14 @@
 """The final measurement on the test split: what results.json holds."""
 
-import platform
-import subprocess
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
-import nfvae
 from nfvae.config import EvalConfig
 from nfvae.data import Split
 from nfvae.evaluation import estimate_elbo, estimate_nll
+from nfvae.provenance import provenance
 from nfvae.reporting.progress import Progress
 from nfvae.training.interruption import StopRequest
 from nfvae.training.state import TrainingState
@@ -61,25 +58,9 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "steps_per_second": state.step / state.train_seconds,
         "device": _device_name(state.device),
         "num_threads": torch.get_num_threads(),
-        "versions": {
-            "nfvae": nfvae.__version__,
-            "torch": str(torch.__version__),
-            "python": platform.python_version(),
-        },
-        "git_commit": _git_commit(),
+        **provenance(),
     }
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def _git_commit() -> str | None:
-    """Commit of the checkout this package runs from, with "+" if it was changed; None if none."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-    folder = Path(__file__).parent
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

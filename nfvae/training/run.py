@@ -7,12 +7,12 @@ import torch
 
 from nfvae.config import Config, DataConfig, parse_config
 from nfvae.data import Dataset, load_dataset
-from nfvae.training.checkpoint import load_checkpoint
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import StopRequest
 from nfvae.training.loop import fit
 from nfvae.training.results import describe, measure
-from nfvae.training.run_folder import RunFolder
 from nfvae.training.state import TrainingState, load_weights, make_vae
 from nfvae.vae import VAE
 
@@ -25,14 +25,15 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         DivergenceError: a term became NaN or infinite.
         NfvaeError: the folder, the data or a checkpoint cannot be used.
     """
-    with folder.held(config):
-        if folder.results.exists():
+    if folder.results.exists():
+        with folder.held(config):
             return folder.read_results()
-        # One thread: at this size of model a second one costs as much as it brings.
-        torch.set_num_threads(config.trainer.num_threads or 1)
-        device = choose_device(config.device)
-        data = read_data(config.data).to(device)
-        state = TrainingState(config, data, device)
+    # One thread: at this size of model a second one costs as much as it brings.
+    torch.set_num_threads(config.trainer.num_threads or 1)
+    device = choose_device(config.device)
+    data = read_data(config.data).to(device)
+    state = TrainingState(config, data, device)
+    with folder.held(config):
         if folder.last.exists():
             state.load_state_dict(load_checkpoint(folder.last, device), folder.last)
         fit(state, folder, stop)

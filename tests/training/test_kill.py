@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nfvae.training.checkpoint import load_checkpoint
-from nfvae.training.run_folder import RunFolder
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("NFVAE_KILLS", "5"))

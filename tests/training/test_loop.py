@@ -5,12 +5,12 @@ import torch
 
 from nfvae.config import OptimConfig
 from nfvae.errors import DivergenceError
-from nfvae.training.checkpoint import load_checkpoint
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import StopRequest
 from nfvae.training.meter import Meter
 from nfvae.training.optim import learning_rate
 from nfvae.training.run import load_vae, run_training
-from nfvae.training.run_folder import RunFolder
 from nfvae.training.state import TrainingState
 
 RESULTS = {

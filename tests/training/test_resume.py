@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from nfvae.training.checkpoint import load_checkpoint
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.run import run_training
-from nfvae.training.run_folder import RunFolder
 
 TIMING = {"train_seconds", "steps_per_second"}
 

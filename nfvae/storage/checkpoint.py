@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nfvae.errors import CheckpointError
-from nfvae.training.atomic import write_atomically
+from nfvae.storage.atomic import write_atomically
 
 FORMAT = 1
 

@@ -17,7 +17,7 @@ import yaml
 
 from nfvae.config import Config
 from nfvae.errors import RunFolderError
-from nfvae.training.atomic import write_atomically
+from nfvae.storage.atomic import write_atomically
 
 # What may differ between two commands that go on with the same run: it changes no number.
 FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})

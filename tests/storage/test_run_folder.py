@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from nfvae.errors import RunFolderError
-from nfvae.training.run_folder import RunFolder, default_name
+from nfvae.storage.run_folder import RunFolder, default_name
 
 
 def test_held_by_another_process_is_refused(small_config, tmp_path):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nfvae.errors import CheckpointError, RunFolderError
-from nfvae.training.atomic import write_atomically
-from nfvae.training.checkpoint import load_checkpoint, save_checkpoint
+from nfvae.storage.atomic import write_atomically
+from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_failed_write_keeps_the_old_file(saved, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nfvae.training.atomic.os.fsync", full)
+    monkeypatch.setattr("nfvae.storage.atomic.os.fsync", full)
     with pytest.raises(RunFolderError, match="No space left on device"):
         write_atomically(saved, b"new")
     assert saved.read_bytes() == before

@@ -1,0 +1,55 @@
+"""evaluate.py: measure a run's checkpoint on the test split again."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from nfvae.cli import command_line
+from nfvae.config import EvalConfig, Section, check_section, parse_config
+from nfvae.reporting.summary import summary
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.device import choose_device
+from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
+from nfvae.training.results import measure
+from nfvae.training.run import load_vae, read_data
+
+
+class EvaluateConfig(Section):
+    """What evaluate.py takes."""
+
+    run: str
+    device: Literal["auto", "cpu", "cuda"]
+    num_threads: Annotated[int, Field(ge=1)] | None
+    eval: EvalConfig
+
+
+def evaluate(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; the figures go to evaluation.json; raises NfvaeError."""
+    config = check_section(EvaluateConfig, composed)
+    folder = RunFolder(Path(config.run))
+    run = parse_config(folder.read_config())
+    device = choose_device(config.device)
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    vae = load_vae(folder.path, config.eval.checkpoint, device)
+    test = read_data(run.data).test.to(device)
+    with stop_on_signals() as stop:
+        try:
+            results = measure(vae, test, config.eval, stop)
+        except Interrupted as reason:
+            print(f"{reason}; nothing was written. To repeat: {command_line()}", file=sys.stderr)
+            return EXIT_STATUS
+    described = {
+        "run": config.run,
+        "checkpoint": config.eval.checkpoint,
+        "split": "test",
+        "binarization": run.data.binarization,
+    }
+    folder.write_evaluation(results | described)
+    print(summary(results))
+    print(f"written to  {folder.evaluation}")
+    return 0

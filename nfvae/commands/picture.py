@@ -1,0 +1,38 @@
+"""picture.py: draw what a run has learned."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from nfvae.config import Section, check_section, parse_config
+from nfvae.data import batches_in_order
+from nfvae.reporting.run_figure import run_figure
+from nfvae.storage.atomic import write_atomically
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.run import load_vae, read_data
+
+
+class PictureConfig(Section):
+    """What picture.py takes."""
+
+    run: str
+    file: str | None
+    seed: Annotated[int, Field(ge=0)]
+
+
+def picture(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; the figure goes to picture.png; raises NfvaeError."""
+    config = check_section(PictureConfig, composed)
+    folder = RunFolder(Path(config.run))
+    data = read_data(parse_config(folder.read_config()).data)
+    x = next(batches_in_order(data.test, 32))
+    figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
+    file = folder.path / "picture.png" if config.file is None else Path(config.file)
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=100)
+    write_atomically(file, image.getvalue())
+    print(f"written to  {file}")
+    return 0

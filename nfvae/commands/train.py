@@ -1,0 +1,37 @@
+"""train.py: train, or go on training, in the folder that the configuration gives the run."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nfvae.cli import command_line, overrides
+from nfvae.config import parse_config
+from nfvae.reporting.summary import summary
+from nfvae.storage.run_folder import RunFolder, default_name
+from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
+from nfvae.training.run import run_training
+
+
+def train(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; raises NfvaeError."""
+    config = parse_config(composed)
+    name = config.run.name or default_name(config, overrides())
+    path = Path("outputs") / name if config.run.dir is None else Path(config.run.dir)
+    folder = RunFolder(path)
+    if folder.results.exists():
+        print(f"{path} is complete already")
+    else:
+        print(f"run folder  {path}")
+        print(f"watch it    tensorboard --logdir {shlex.quote(str(path))}", flush=True)
+    with stop_on_signals() as stop:
+        try:
+            results = run_training(config, folder, stop)
+        except Interrupted as reason:
+            print(f"{reason}; saved. To go on: {command_line()}", file=sys.stderr)
+            return EXIT_STATUS
+    print(f"trained     {results['steps']} steps in {results['train_seconds'] / 60:.1f} min")
+    print(summary(results))
+    print(f"next        python scripts/evaluate.py run={path} eval.num_samples=5000")
+    return 0

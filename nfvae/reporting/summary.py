@@ -1,0 +1,18 @@
+"""Results in a few lines for the terminal."""
+
+from typing import Any
+
+
+def summary(results: dict[str, Any]) -> str:
+    """−ELBO with its two parts, and NLL if there is one, each ± its standard error over images."""
+    lines = [
+        f"test −ELBO  {results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f} nats",
+        f"            = distortion {results['distortion']:.2f} + KL {results['kl']:.2f}"
+        f"  (Σ log-det {results['sum_log_det']:.2f}, {results['active_units']} active units)",
+    ]
+    if "nll" in results:
+        lines.append(
+            f"test NLL    {results['nll']:.2f} ± {results['nll_se']:.2f} nats"
+            f", S = {results['num_importance_samples']}"
+        )
+    return "\n".join(lines)
