@@ -1,0 +1,47 @@
+"""The README says what the files say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from nfvae.flows import FLOWS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+REFERENCE = ROOT / "outputs" / "reference"
+
+
+def rows(first_cell: str) -> list[list[str]]:
+    lines = re.findall(rf"^\| `{first_cell}` .*\|$", README, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*_seed*/results.json")), ids=str)
+def test_result_rows_are_the_files(path):
+    results = json.loads(path.read_text())
+    extra = path.parent.name.partition("_seed0")[2].replace("_", " ").replace("-", "=")
+    (row,) = rows(re.escape(f"flow={results['flow']} K={results['K']}{extra}"))
+    assert row[1:] == [
+        f"{results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f}",
+        f"{results['nll']:.2f} ± {results['nll_se']:.2f}",
+        f"{results['kl']:.2f}",
+        f"{results['sum_log_det']:.2f}",
+        str(results["active_units"]),
+        f"{results['train_seconds'] / 60:.1f}",
+    ]
+    assert results["binarization"] == "dynamic"
+    assert results["num_importance_samples"] == 500
+
+
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_every_flow_has_a_row(name):
+    assert len(rows(name)) == 1
+
+
+def test_files_and_links_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for module in re.findall(r"`((?:nfvae|tests|conf|scripts)/[\w/.]+)`", README):
+        assert (ROOT / module).exists(), module
