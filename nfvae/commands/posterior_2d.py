@@ -1,0 +1,87 @@
+"""posterior_2d.py: q(z|x) beside the true posterior, for runs with two latents."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+
+from nfvae.config import Config, Section, check_section, parse_config
+from nfvae.data import Dataset, gather_batch
+from nfvae.errors import ConfigError
+from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
+from nfvae.reporting.posterior_figure import posterior_figure
+from nfvae.reporting.style import save_png
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.run import load_vae, read_data
+
+Index = Annotated[int, Field(ge=0)]
+
+
+class Posterior2dConfig(Section):
+    """What posterior_2d.py takes."""
+
+    run: str | Annotated[list[str], Field(min_length=1, max_length=8)]
+    images: Annotated[list[Index], Field(min_length=1, max_length=20)]
+    file: str | None
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+    @property
+    def runs(self) -> list[str]:
+        """One or several, as a list."""
+        return [self.run] if isinstance(self.run, str) else self.run
+
+
+def posterior_2d(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; raises NfvaeError."""
+    config = check_section(Posterior2dConfig, composed)
+    torch.set_num_threads(1)
+    runs = {run: parse_config(RunFolder(Path(run)).read_config()) for run in config.runs}
+    first = _check(runs)
+    data = read_data(first.data)
+    x = _images(data, config.images)
+    columns = []
+    for run in runs:
+        vae = load_vae(run).double()
+        generator = torch.Generator().manual_seed(config.seed)
+        columns.append([posterior_on_grid(vae, image, generator) for image in x])
+        print(f"{run}")
+        for index, posterior in zip(config.images, columns[-1], strict=True):
+            print(_line(index, posterior), flush=True)
+    figure = posterior_figure(
+        [image.view(data.image_shape) for image in x],
+        list(zip(*columns, strict=True)),
+        [f"{run.flow['name']} K={run.K}" for run in runs.values()],
+    )
+    file = Path(config.runs[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
+    save_png(figure, file)
+    print(f"written to  {file}")
+    return 0
+
+
+def _check(runs: Mapping[str, Config]) -> Config:
+    """The runs can be compared; returns the first one's configuration."""
+    first = next(iter(runs.values()))
+    for run, config in runs.items():
+        if config.model.latent_dim != 2:
+            raise ConfigError(
+                f"run={run} has model.latent_dim={config.model.latent_dim}; a picture of its "
+                "posterior needs 2"
+            )
+        if config.data != first.data:
+            raise ConfigError(f"run={run} learned other data than the first run")
+    return first
+
+
+def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
+    if max(indices) >= len(data.test):
+        raise ConfigError(f"images={max(indices)} is not in the test split of {len(data.test)}")
+    return gather_batch(data.test, torch.tensor(indices)).double()
+
+
+def _line(index: int, posterior: PlanePosterior) -> str:
+    return (
+        f"  test image {index}: KL(q(z|x)‖p(z|x)) {posterior.kl:.3f} nats, "
+        f"log p(x) {posterior.log_likelihood:.2f} nats, q in the window {posterior.mass:.4f}"
+    )

@@ -1,0 +1,60 @@
+"""Many fits side by side: energies by flows and numbers of steps."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+
+from nfvae.config import Section
+from nfvae.energies.task import EnergyName, FitTask, NumSteps, run_task
+from nfvae.training.interruption import StopRequest, stop_on_signals
+
+
+class ComparisonConfig(Section):
+    """Rows, and columns: each flow at each K."""
+
+    name: Annotated[str, Field(pattern=r"^\w+$")]
+    energies: Annotated[list[EnergyName], Field(min_length=1)]
+    flows: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    K: Annotated[list[NumSteps], Field(min_length=1)]
+
+    def tasks(self, like: FitTask) -> list[FitTask]:
+        """All fits, row by row; seed and settings of the fit are those of `like`."""
+        return [
+            like.model_copy(update={"energy": energy, "flow": flow, "K": K})
+            for energy in self.energies
+            for flow in self.flows
+            for K in self.K
+        ]
+
+
+def run_tasks(
+    tasks: Sequence[FitTask], parent: Path, num_workers: int, stop: StopRequest
+) -> Iterator[dict[str, Any]]:
+    """Results as they become ready, each fit in a folder of its own, one thread a worker.
+
+    Raises:
+        Interrupted: `stop` was set, or a worker was told to stop; complete fits are kept.
+        NfvaeError: as `run_task`.
+    """
+    # Spawned, not forked: a fork of a process whose torch has started threads can hang.
+    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+        # The longest first, so that no worker is left alone with one at the end.
+        by_length = sorted(tasks, key=lambda task: -task.K)
+        futures = [pool.submit(_work, task, parent / task.name) for task in by_length]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+                stop.check()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work(task: FitTask, folder: Path) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    with stop_on_signals() as stop:
+        return run_task(task, folder, stop)

@@ -1,0 +1,93 @@
+"""The test energies of Rezende & Mohamed 2015, table 1: p(z) ∝ exp(−U(z)) on the plane.
+
+    w1 = sin(2π z1/4),   w2 = 3 exp(−½((z1 − 1)/0.6)²),   w3 = 3 σ((z1 − 1)/0.3)
+
+    U1 = ½((‖z‖ − 2)/0.4)² − ln(exp(−½((z1 − 2)/0.6)²) + exp(−½((z1 + 2)/0.6)²))
+    U2 = ½((z2 − w1)/0.4)²
+    U3 = −ln(exp(−½((z2 − w1)/0.35)²) + exp(−½((z2 − w1 + w2)/0.35)²))
+    U4 = −ln(exp(−½((z2 − w1)/0.4)²) + exp(−½((z2 − w1 + w3)/0.35)²))
+
+As printed, U2, U3 and U4 repeat or go on forever along z1, and exp(−U) has no finite integral; the
+paper's figure shows [−4, 4]² and says nothing of a bound. Here these three carry a wall,
+
+    + ½ (max(|z1| − 4, 0) / 0.2)²
+
+which is zero wherever |z1| ≤ 4, so on all of the figure's square; along z2 no bound is needed. A
+slope and not a cut: with a cut KL(q‖p) would be infinite for every q with full support, and a
+sample outside would have no gradient to lead it back. Of each bounded target 5.9 % lies beyond
+|z1| = 4, and the integrals of exp(−U) have closed forms.
+"""
+
+from collections.abc import Callable
+from math import log, pi
+
+import torch
+from torch import Tensor
+
+Energy = Callable[[Tensor], Tensor]
+"""Points [*, 2] -> energies [*] in nats, any floating dtype, differentiable."""
+
+BOX = 4.0
+WALL_SCALE = 0.2
+
+
+def u1(z: Tensor) -> Tensor:
+    """Two half-rings facing each other; proper as it is: [*, 2] -> [*]."""
+    z1 = z[..., 0]
+    # vector_norm has a zero gradient at the origin, where the norm has none.
+    ring = _quadratic(torch.linalg.vector_norm(z, dim=-1) - 2, 0.4)
+    return ring + _either(_quadratic(z1 - 2, 0.6), _quadratic(z1 + 2, 0.6))
+
+
+def u2(z: Tensor) -> Tensor:
+    """A sine wave: [*, 2] -> [*]."""
+    z1, z2 = z.unbind(-1)
+    return _quadratic(z2 - _w1(z1), 0.4) + _wall(z1)
+
+
+def u3(z: Tensor) -> Tensor:
+    """A sine wave that parts for a while: [*, 2] -> [*]."""
+    z1, z2 = z.unbind(-1)
+    w2 = 3 * torch.exp(-_quadratic(z1 - 1, 0.6))
+    r = z2 - _w1(z1)
+    return _either(_quadratic(r, 0.35), _quadratic(r + w2, 0.35)) + _wall(z1)
+
+
+def u4(z: Tensor) -> Tensor:
+    """A sine wave that parts for good: [*, 2] -> [*]."""
+    z1, z2 = z.unbind(-1)
+    w3 = 3 * torch.sigmoid((z1 - 1) / 0.3)
+    r = z2 - _w1(z1)
+    return _either(_quadratic(r, 0.4), _quadratic(r + w3, 0.35)) + _wall(z1)
+
+
+ENERGIES: dict[str, Energy] = {"U1": u1, "U2": u2, "U3": u3, "U4": u4}
+
+
+def closed_form_log_normalizer(name: str) -> float | None:
+    """log ∫ exp(−U) in nats where it has a closed form: along each z1, Gaussians in z2.
+
+    None for U1, which has none.
+    """
+    widths = {"U2": 0.4, "U3": 0.35 + 0.35, "U4": 0.4 + 0.35}
+    if name not in widths:
+        return None
+    length = 2 * BOX + (2 * pi) ** 0.5 * WALL_SCALE
+    return log(length * (2 * pi) ** 0.5 * widths[name])
+
+
+def _quadratic(difference: Tensor, scale: float) -> Tensor:
+    return 0.5 * (difference / scale).square()
+
+
+def _either(a: Tensor, b: Tensor) -> Tensor:
+    """−ln(e^−a + e^−b), finite however large a and b are."""
+    return -torch.logaddexp(-a, -b)
+
+
+def _w1(z1: Tensor) -> Tensor:
+    return torch.sin(z1 * (2 * pi / 4))
+
+
+def _wall(z1: Tensor) -> Tensor:
+    return _quadratic((z1.abs() - BOX).clamp(min=0), WALL_SCALE)

@@ -1,0 +1,182 @@
+"""One fit from its description to its files.
+
+results.json (written last: the fit is complete)  posterior.pt  samples.npy  figure.png
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from nfvae.config import OptimConfig, Section, build_flow
+from nfvae.energies.fit import FitConfig, PlainPosterior, fit
+from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
+from nfvae.energies.targets import ENERGIES
+from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
+from nfvae.posterior import FlowPosterior
+from nfvae.provenance import provenance
+from nfvae.storage.atomic import write_atomically
+from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
+from nfvae.training.interruption import StopRequest
+
+NUM_SAVED_SAMPLES = 10_000
+
+EnergyName = Literal["U1", "U2", "U3", "U4"]
+NumSteps = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class FitTask(Section):
+    """Everything a fit depends on."""
+
+    energy: EnergyName
+    flow: dict[str, Any]
+    K: NumSteps
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    fit: FitConfig
+    optim: OptimConfig
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.energy}_{self.flow['name']}_K{self.K}_seed{self.seed}"
+
+    @property
+    def title(self) -> str:
+        """For a figure."""
+        return f"{self.flow['name']} K={self.K}"
+
+    def posterior(self) -> PlainPosterior:
+        """Where the fit starts; draws from torch's global generator.
+
+        Raises:
+            ConfigError: flow and options do not go together, or not with two dimensions.
+        """
+        return PlainPosterior(build_flow(self.flow, 2, self.K))
+
+
+def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
+    """Fit, measure and write; returns what results.json holds. A complete fit is not repeated.
+
+    Seeds torch's global generator: a task gives the same numbers wherever it runs (same thread
+    count and processor).
+
+    Raises:
+        ConfigError, RunFolderError, DivergenceError: it cannot be done.
+        Interrupted: `stop` was set.
+    """
+    done = read_results(task, folder)
+    if done is not None:
+        return done
+    _make(folder)
+    torch.manual_seed(task.seed)
+    posterior = task.posterior()
+    generator = torch.Generator().manual_seed(task.seed)
+    energy = ENERGIES[task.energy]
+    started, started_cpu = time.perf_counter(), time.process_time()
+    fit(posterior, energy, task.fit, task.optim, generator, stop)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
+
+    num_parameters = sum(p.numel() for p in posterior.parameters())
+    q = posterior.double()()
+    log_z = log_normalizer(energy)
+    kl = kl_by_samples(q, energy, log_z, generator)
+    results = {
+        "energy": task.energy,
+        "flow": task.flow["name"],
+        "K": task.K,
+        "seed": task.seed,
+        "kl": kl.value,
+        "kl_se": kl.standard_error,
+        **_grid_figures(q, task, log_z),
+        "log_z": log_z,
+        "free_energy": kl.value - log_z,
+        "steps": task.fit.max_steps,
+        "num_parameters": num_parameters,
+        "fit_seconds": seconds,
+        "fit_cpu_seconds": cpu_seconds,
+        "num_threads": torch.get_num_threads(),
+        **provenance(),
+        "config": task.model_dump(mode="json"),
+    }
+    save_checkpoint(folder / "posterior.pt", {"posterior": posterior.state_dict()})
+    with torch.no_grad():
+        samples = q.draw((NUM_SAVED_SAMPLES,), generator).z.float().numpy()
+    content = BytesIO()
+    np.save(content, samples, allow_pickle=False)
+    write_atomically(folder / "samples.npy", content.getvalue())
+    write_results(folder, results)
+    return results
+
+
+def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
+    """results.json of a complete fit of just this task; None if there is none yet.
+
+    Raises:
+        RunFolderError: it is damaged, or of another configuration.
+    """
+    file = folder / "results.json"
+    try:
+        results = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{file} cannot be read ({error}); delete it to have it made again"
+        ) from None
+    if not isinstance(results, dict) or "config" not in results:
+        raise RunFolderError(f"{file} holds no results; delete it to have it made again")
+    if results["config"] != task.model_dump(mode="json"):
+        raise RunFolderError(
+            f"{folder} holds a fit of another configuration; give this one another dir, or "
+            "delete that one"
+        )
+    return results
+
+
+def write_results(folder: Path, results: Mapping[str, Any]) -> None:
+    """Declare a folder's work complete."""
+    _make(folder)
+    write_atomically(folder / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+
+
+def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:
+    """The fitted q of a complete task, in float64, batch shape ().
+
+    Raises:
+        CheckpointError: missing, damaged, or of another flow.
+    """
+    file = folder / "posterior.pt"
+    posterior = task.posterior().double()
+    try:
+        posterior.load_state_dict(load_checkpoint(file)["posterior"])
+    except (KeyError, RuntimeError, AttributeError) as error:
+        summary = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{file} does not fit {task.name} ({summary}); delete {folder / 'results.json'} to "
+            "have both made again"
+        ) from None
+    fitted: FlowPosterior = posterior.requires_grad_(False)()
+    return fitted
+
+
+def _grid_figures(q: FlowPosterior, task: FitTask, log_z: float) -> dict[str, float | None]:
+    try:
+        grid = kl_on_grid(q, ENERGIES[task.energy], log_z)
+    except NotInvertibleError:
+        return {"kl_grid": None, "grid_mass": None}
+    return {"kl_grid": grid.value, "grid_mass": grid.mass}
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot make {folder}: {error.strerror}; choose another dir"
+        ) from None
