@@ -8,6 +8,7 @@ masks of odd steps are made for the reversed order. Forward is one pass of the n
 D passes, one component after the other.
 """
 
+from math import expm1, log
 from typing import Annotated
 
 import torch
@@ -71,8 +72,8 @@ class IAF(ConditionedFlow):
             for order in self.orders
         ]
         for conditioner in conditioners:
-            s = torch.tensor(initial_gate ** (1 / num_steps)).logit()
-            conditioner.start_at(torch.cat([torch.zeros(dim), s.expand(dim)]))
+            s = -log(expm1(-log(initial_gate) / num_steps))  # the logit of initial_gate^(1/K)
+            conditioner.start_at(torch.cat([torch.zeros(dim), torch.full((dim,), s)]))
         super().__init__(dim, num_steps, context_size, hidden_size, conditioners)
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,17 +43,33 @@ def _newton(v: Tensor, s: Tensor, max_iterations: int = 200) -> Tensor:
     proper side of the root moves towards it monotonically and needs no safeguard.
     """
     from_right = s < 1
-    a = torch.where(from_right, v + (1 - s), torch.maximum(v / s, v - (s - 1)))
+    # For s < 1 three bounds from above: tanh < 1, tanh(a) < a, and a − tanh(a) > a³/5 on (0, 1].
+    above = torch.minimum(v + (1 - s), v / s)
+    above = torch.where(v < 0.2, torch.minimum(above, (5 * v).pow(1 / 3)), above)
+    a = torch.where(from_right, above, torch.maximum(v / s, v - (s - 1)))
     eps = torch.finfo(v.dtype).eps
     for _ in range(max_iterations):
         t = a.tanh()
-        step = ((a - t) + s * t - v) / (t * t + s * sech2(a))
-        # Steps keep their sign until rounding is all that is left (or 0/0, at a = 0).
+        step = (_minus_tanh(a, t) + s * t - v) / (t * t + s * sech2(a))
+        # Steps keep their sign until rounding is all that is left.
         moving = torch.where(from_right, step, -step) > eps * a
         if not bool(moving.any()):
             break
-        a = torch.where(moving, a - step, a).clamp(min=0)
+        a = torch.where(moving, a - step, a)
     return a
+
+
+def _minus_tanh(a: Tensor, t: Tensor) -> Tensor:
+    """a − tanh(a) for a ≥ 0 and t = tanh(a), without its cancellation near 0.
+
+    Lambert's continued fraction tanh(a) = a / (1 + q), q = a² / (3 + a² / (5 + …)), has only
+    positive terms, and then a − tanh(a) = q·tanh(a). For a < 1 nine terms are exact in float64.
+    """
+    square = a * a
+    q = square / 19
+    for odd in range(17, 1, -2):
+        q = square / (odd + q)
+    return torch.where(a < 1, q * t, a - t)
 
 
 def sech2(a: Tensor) -> Tensor:
