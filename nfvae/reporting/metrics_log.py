@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor
@@ -50,15 +49,8 @@ class MetricsLog:
         """Bring everything to the disk."""
         self._writer.flush()
 
-    def __enter__(self) -> "MetricsLog":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Bring everything to the disk and let go of it."""
         self._writer.close()
         self._file.close()
 

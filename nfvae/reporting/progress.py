@@ -1,8 +1,6 @@
 """A bar where there is a terminal, a line now and then where there is none."""
 
 import sys
-import time
-from types import TracebackType
 
 from tqdm import tqdm
 
@@ -27,7 +25,6 @@ class Progress:
             unit_scale=True,
             mininterval=0.2,
         )
-        self._started = time.perf_counter()
 
     def advance(self, units: int = 1) -> None:
         """Count units as done."""
@@ -41,18 +38,6 @@ class Progress:
         """A line that stays, above the bar."""
         tqdm.write(text, file=sys.stderr)
 
-    @property
-    def seconds(self) -> float:
-        """Since the stage was entered in this process."""
-        return time.perf_counter() - self._started
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Leave the bar as it stands."""
         self._bar.close()

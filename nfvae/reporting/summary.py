@@ -10,7 +10,7 @@ def summary(results: dict[str, Any]) -> str:
         f"            = distortion {results['distortion']:.2f} + KL {results['kl']:.2f}"
         f"  (Σ log-det {results['sum_log_det']:.2f}, {results['active_units']} active units)",
     ]
-    if "nll" in results:
+    if results["nll"] is not None:
         lines.append(
             f"test NLL    {results['nll']:.2f} ± {results['nll_se']:.2f} nats"
             f", S = {results['num_importance_samples']}"

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import time
+from contextlib import closing
 
 import torch
 
@@ -29,8 +30,8 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
     """
     trainer = state.config.trainer
     with (
-        MetricsLog(folder.path, folder.metrics, state.step) as log,
-        Progress("train", state.max_steps, state.step, bar=trainer.progress) as progress,
+        closing(MetricsLog(folder.path, folder.metrics, state.step)) as log,
+        closing(Progress("train", state.max_steps, state.step, trainer.progress)) as progress,
     ):
         clock = Stopwatch(state)
         while not finished(state):

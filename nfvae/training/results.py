@@ -1,5 +1,6 @@
 """The final measurement on the test split: what results.json holds."""
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +25,7 @@ def measure(
         Interrupted: `stop` was set.
     """
     rows = len(split) * (config.elbo_draws + config.num_samples)
-    with Progress("test", rows, bar=bar) as progress:
+    with closing(Progress("test", rows, bar=bar)) as progress:
 
         def on_rows(rows: int) -> None:
             progress.advance(rows)
@@ -32,9 +33,10 @@ def measure(
 
         generator = torch.Generator(split.pixels.device).manual_seed(config.seed)
         measured = asdict(estimate_elbo(vae, split, config.elbo_draws, generator, on_rows))
+        nll = {"nll": None, "nll_se": None, "num_importance_samples": 0}
         if config.num_samples:
-            measured |= asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
-    return measured
+            nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
+    return measured | nll
 
 
 def describe(state: TrainingState) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.run import run_training
 
-TIMING = {"train_seconds", "steps_per_second"}
+PROVENANCE = {"train_seconds", "steps_per_second", "git_commit"}
 
 
 class StopAfter(StopRequest):
@@ -35,7 +35,7 @@ def assert_same_run(folder, other):
         assert torch.equal(ours["model"][name], weight), name
     assert torch.equal(ours["generator"], theirs["generator"])
     results = [
-        {key: value for key, value in f.read_results().items() if key not in TIMING}
+        {key: value for key, value in f.read_results().items() if key not in PROVENANCE}
         for f in (folder, other)
     ]
     assert results[0] == results[1]
