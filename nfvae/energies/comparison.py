@@ -1,7 +1,7 @@
 """Many fits side by side: energies by flows and numbers of steps."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,17 +41,20 @@ def run_tasks(
         Interrupted: `stop` was set, or a worker was told to stop; complete fits are kept.
         NfvaeError: as `run_task`.
     """
+    # The longest first, so that no worker is left alone with one at the end.
+    waiting = sorted(tasks, key=lambda task: task.K)
+    running: set[Future[dict[str, Any]]] = set()
     # Spawned, not forked: a fork of a process whose torch has started threads can hang.
     with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        # The longest first, so that no worker is left alone with one at the end.
-        by_length = sorted(tasks, key=lambda task: -task.K)
-        futures = [pool.submit(_work, task, parent / task.name) for task in by_length]
-        try:
-            for future in as_completed(futures):
+        while waiting or running:
+            # Never more than the workers hold: what is queued in the pool cannot be taken back.
+            while waiting and len(running) < num_workers:
+                task = waiting.pop()
+                running.add(pool.submit(_work, task, parent / task.name))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
                 yield future.result()
-                stop.check()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.check()
 
 
 def _work(task: FitTask, folder: Path) -> dict[str, Any]:

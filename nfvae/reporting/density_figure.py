@@ -59,7 +59,7 @@ def density_figure(
             if isinstance(panel, Panel):
                 _draw(axis, panel)
             else:
-                axis.imshow(1 - panel, cmap="gray", vmin=0, vmax=1)
+                axis.imshow((1 - panel).numpy(), cmap="gray", vmin=0, vmax=1)
                 axis.set(xticks=[], yticks=[])
             if shared_window:
                 axis.tick_params(labelbottom=i == height - 1, labelleft=j == 0)
@@ -74,7 +74,7 @@ def density_figure(
 
 def _draw(axis: Axes, panel: Panel) -> None:
     axis.imshow(
-        panel.density,
+        panel.density.numpy(),
         origin="lower",
         extent=panel.grid.extent,
         cmap=DENSITY_MAP,

@@ -1,0 +1,33 @@
+"""The true posterior of a model with two latents, by quadrature."""
+
+import pytest
+import torch
+
+from nfvae.evaluation.posterior_plane import posterior_on_grid
+from nfvae.likelihood import bernoulli_log_likelihood
+from nfvae.objective import elbo_terms, importance_weighted
+from nfvae.reporting.posterior_figure import posterior_figure
+
+
+@pytest.mark.parametrize("flow", ["none", "planar", "radial"])
+def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
+    """log p(x) = ELBO(x) + KL(q‖p(z|x)): all three found apart."""
+    vae = tiny_vae(flow, num_steps=0 if flow == "none" else 4).requires_grad_(False)
+    torch.manual_seed(1)
+    x = (torch.rand(20) < 0.4).double()
+    posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0))
+    assert posterior.mass == pytest.approx(1, abs=1e-3)
+
+    draw = vae.posterior(x[None]).draw((100_000,), torch.Generator().manual_seed(2))
+    log_weight = elbo_terms(vae, x[None], draw).log_weight
+    error = float(log_weight.std() / len(log_weight) ** 0.5)
+    gap = posterior.log_likelihood - float(log_weight.mean())
+    assert posterior.kl > 0
+    assert abs(gap - posterior.kl) < 4 * error + 2e-3
+
+    z = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    log_likelihood = importance_weighted(bernoulli_log_likelihood(vae.decode(z), x))
+    assert posterior.log_likelihood == pytest.approx(float(log_likelihood), abs=0.02)
+
+    figure = posterior_figure([x.view(4, 5)], [[posterior, posterior]], ["a", "b"])
+    assert len(figure.axes) == 5
