@@ -53,6 +53,7 @@ def test_a_gaussian_target_is_recovered(make_fit_config):
     posterior = PlainPosterior(FLOWS["none"](2, 0))
     generator = torch.Generator().manual_seed(0)
     fit(posterior, lambda z: 3 - p.log_prob(z), config.fit, config.optim, generator)
+    posterior.requires_grad_(False)
     q = Independent(Normal(posterior.loc, posterior.log_scale.exp()), 1)
     assert float(kl_divergence(q, p)) < 1e-3
     draw = posterior().draw((10_000,), generator)
