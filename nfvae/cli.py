@@ -46,6 +46,8 @@ def run_script(config_name: str, job: Callable[[Mapping[str, Any]], int]) -> NoR
         main()
     except (HydraException, OmegaConfBaseException) as error:
         statuses.append(_fail(_one_line(error)))
+    except BrokenPipeError:  # the reader of our output, head say, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(max(statuses, default=0))
 
 

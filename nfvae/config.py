@@ -94,8 +94,8 @@ class EvalConfig(Section):
 class RunConfig(Section):
     """Where the run lives: a folder, or a name below outputs/; both null: from the overrides."""
 
-    dir: str | None
-    name: Annotated[str, Field(pattern=r"^[\w.+-][\w.+=,-]*$")] | None
+    dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
+    name: Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")] | None
 
     @model_validator(mode="after")
     def _one_place(self) -> "RunConfig":
@@ -147,7 +147,7 @@ def build_flow(flow: Mapping[str, Any], dim: int, num_steps: int) -> Flow:
     """
     options = dict(flow)
     name = options.pop("name", None)
-    if name not in FLOWS:
+    if not isinstance(name, str) or name not in FLOWS:
         raise ConfigError(f"flow.name={name} is unknown; known: {', '.join(sorted(FLOWS))}")
     family = FLOWS[name]
     checked = check_section(_options_schema(family), options, at="flow").model_dump()

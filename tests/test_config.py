@@ -24,6 +24,7 @@ BAD = [
     ("+trainer.max_step=1", "trainer.max_step is not a key", "max_steps"),
     ("+flow.depth=3", "flow.depth is not a key", "constraint"),
     ("flow.name=planr", "flow.name=planr", "planar"),
+    ("flow.name=[planar]", "flow.name=['planar']", "planar"),
     ("flow.constraint=none", "flow.constraint=none", "'identity' or 'paper'"),
     ("data.name=cifar", "data.name=cifar", "'mnist'"),
     ("data.binarization=threshold", "data.binarization=threshold", "'dynamic', 'fixed' or"),
@@ -54,6 +55,8 @@ BAD = [
     ("eval.num_samples=-1", "eval.num_samples=-1", "greater than or equal to 0"),
     ("eval.checkpoint=newest", "eval.checkpoint=newest", "'best' or 'last'"),
     ("run.name=a/b", "run.name=a/b", "match pattern"),
+    ("run.name=..", "run.name=..", "match pattern"),
+    ("run.dir=", "run.dir=", "at least 1 character"),
     ("flow=none K=3", "flow=none", "K must be 0, got K=3"),
     ("run.dir=x run.name=y", "run", "dir or name, not both"),
 ]

@@ -35,6 +35,13 @@ def test_result_rows_are_the_files(path):
     assert results["num_importance_samples"] == 500
 
 
+def test_energy_rows_are_the_file():
+    fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
+    for energy in ("U1", "U2", "U3", "U4"):
+        kls = [f"{fit['kl']:.3f}" for fit in fits if fit["energy"] == energy]
+        assert f"| {energy} | {' | '.join(kls)} |\n" in README
+
+
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_every_flow_has_a_row(name):
     assert len(rows(name)) == 1

@@ -1,7 +1,6 @@
 """picture.py: draw what a run has learned."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from pydantic import Field
 from nfvae.config import Section, check_section, parse_config
 from nfvae.data import batches_in_order
 from nfvae.reporting.run_figure import run_figure
-from nfvae.storage.atomic import write_atomically
+from nfvae.reporting.style import save_png
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.run import load_vae, read_data
 
@@ -19,8 +18,8 @@ class PictureConfig(Section):
     """What picture.py takes."""
 
     run: str
-    file: str | None
-    seed: Annotated[int, Field(ge=0)]
+    file: Annotated[str, Field(min_length=1)] | None
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
 
 
 def picture(composed: Mapping[str, Any]) -> int:
@@ -31,8 +30,6 @@ def picture(composed: Mapping[str, Any]) -> int:
     x = next(batches_in_order(data.test, 32))
     figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
     file = folder.path / "picture.png" if config.file is None else Path(config.file)
-    image = BytesIO()
-    figure.savefig(image, format="png", dpi=100)
-    write_atomically(file, image.getvalue())
+    save_png(figure, file, dpi=100)
     print(f"written to  {file}")
     return 0

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -56,16 +55,19 @@ class MetricsLog:
 
 
 def _lines_until(metrics: Path, step: int) -> list[str]:
-    """Whole lines of a log up to a step; a torn last line is dropped."""
+    """Whole lines of a log up to a step; a torn last line is dropped.
+
+    Raises:
+        RunFolderError: it is not such a log.
+    """
     if not step or not metrics.exists():
         return []
     kept = []
-    for line in metrics.read_text().splitlines(keepends=True):
-        try:
-            entry: dict[str, Any] = json.loads(line)
-        except ValueError:
-            break
-        if entry["step"] > step or not line.endswith("\n"):
-            break
-        kept.append(line)
+    try:
+        for line in metrics.read_text().splitlines(keepends=True):
+            if not line.endswith("\n") or json.loads(line)["step"] > step:
+                break
+            kept.append(line)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunFolderError(f"{metrics} is damaged ({error}); move it away to go on") from None
     return kept

@@ -22,6 +22,9 @@ from nfvae.storage.atomic import write_atomically
 # What may differ between two commands that go on with the same run: it changes no number.
 FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
 
+# What a summary of a complete run shows.
+SUMMARISED = {"neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"}
+
 
 def default_name(config: Config, overrides: Sequence[str]) -> str:
     """A folder name that the overrides determine: planar_K16_seed0_optim.lr-0.002.
@@ -84,18 +87,14 @@ class RunFolder:
     def _claim(self, config: Config) -> None:
         wanted = config.model_dump(mode="json")
         if not self.config_file.exists():
+            if self.last.exists() or self.results.exists():
+                raise RunFolderError(
+                    f"{self.path} holds a run whose config.yaml is missing, so nothing says what "
+                    "run it is; put the file back or use another run.dir"
+                )
             write_atomically(self.config_file, yaml.safe_dump(wanted, sort_keys=False).encode())
             return
-        differing = [
-            f"{key} was {was}, is now {now}"
-            for key, was, now in _differences(self.read_config(), wanted)
-            if key not in FREE_KEYS and not key.startswith("run.")
-        ]
-        if differing:
-            raise RunFolderError(
-                f"{self.path} holds a run of another configuration ({'; '.join(differing[:4])}); "
-                "give this one another run.dir or run.name"
-            )
+        check_same_run(self.path, self.read_config(), wanted)
 
     def read_config(self) -> dict[str, Any]:
         """The configuration the run was started with.
@@ -110,7 +109,7 @@ class RunFolder:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             summary = str(error).splitlines()[0]
             raise RunFolderError(f"{self.config_file} cannot be read: {summary}") from None
-        if not isinstance(mapping, dict):
+        if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
             raise RunFolderError(f"{self.config_file} is not a mapping of keys to values")
         return mapping
 
@@ -126,7 +125,7 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.results} cannot be read ({error}); delete it to have it made again"
             ) from None
-        if not isinstance(results, dict) or "neg_elbo" not in results:
+        if not isinstance(results, dict) or not results.keys() >= SUMMARISED:
             raise RunFolderError(
                 f"{self.results} holds no results; delete it to have it made again"
             )
@@ -145,6 +144,24 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
+def check_same_run(path: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
+    """Compare the configuration stored at `path` with the one asked for.
+
+    Raises:
+        RunFolderError: they differ in something that changes numbers.
+    """
+    differing = [
+        f"{key} was {left}, is now {right}"
+        for key, left, right in _differences(was, now)
+        if key not in FREE_KEYS and not key.startswith("run.")
+    ]
+    if differing:
+        raise RunFolderError(
+            f"{path} holds a run of another configuration ({'; '.join(differing[:4])}); "
+            "give this one another run.dir or run.name"
+        )
+
+
 def _write_holder(lock: TextIO) -> None:
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
@@ -154,7 +171,7 @@ def _write_holder(lock: TextIO) -> None:
 def _differences(
     was: dict[str, Any], now: dict[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    for key in sorted(was.keys() | now.keys()):
+    for key in sorted(was.keys() | now.keys(), key=str):
         left, right = was.get(key), now.get(key)
         if isinstance(left, dict) and isinstance(right, dict):
             yield from _differences(left, right, f"{prefix}{key}.")

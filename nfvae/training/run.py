@@ -7,6 +7,7 @@ import torch
 
 from nfvae.config import Config, DataConfig, parse_config
 from nfvae.data import Dataset, load_dataset
+from nfvae.errors import CheckpointError
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.device import choose_device
@@ -40,7 +41,13 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
 
         described = describe(state)
         if config.eval.checkpoint == "best":
-            load_weights(state.vae, load_checkpoint(folder.best, device)["model"], folder.best)
+            best = load_checkpoint(folder.best, device)
+            if best.get("step") != state.best_step:
+                raise CheckpointError(
+                    f"{folder.best} is of step {best.get('step')}, not of the best step "
+                    f"{state.best_step}; delete {folder.last} to train again"
+                )
+            load_weights(state.vae, best["model"], folder.best)
         measured = measure(state.vae, data.test, config.eval, stop, config.trainer.progress)
         folder.write_results(measured | described)
         return measured | described
@@ -59,8 +66,11 @@ def load_vae(
     folder = RunFolder(Path(path))
     config = parse_config(folder.read_config())
     file = folder.best if checkpoint == "best" else folder.last
-    weights = load_checkpoint(file, device)["model"]
-    vae = make_vae(config, torch.full_like(weights["output.bias"], 0.5, device="cpu"))
+    weights = load_checkpoint(file, device).get("model")
+    if not isinstance(weights, dict) or not isinstance(weights.get("output.bias"), torch.Tensor):
+        raise CheckpointError(f"{file} holds no model of this project")
+    bias = weights["output.bias"]
+    vae = make_vae(config, torch.full_like(bias, 0.5, device="cpu"))
     load_weights(vae, weights, file)
     return vae.to(device)
 

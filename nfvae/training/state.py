@@ -16,6 +16,7 @@ from nfvae.objective import (
     elbo_terms,
     importance_weighted,
 )
+from nfvae.storage.run_folder import check_same_run
 from nfvae.training.meter import Meter
 from nfvae.training.optim import learning_rate, make_optimizer
 from nfvae.vae import VAE
@@ -98,10 +99,13 @@ class TrainingState:
         self.meter.add(self.step, [loss, kl - ll, -ll, kl, log_q0, prior, log_det, grad_norm])
         self.step += 1
 
+    def _config_dict(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
+
     def model_dict(self) -> dict[str, Any]:
         """What best.pt holds: the weights, and what they are."""
         return {
-            "config": self.config.model_dump(mode="json"),
+            "config": self._config_dict(),
             "step": self.step,
             "model": self.vae.state_dict(),
         }
@@ -119,8 +123,11 @@ class TrainingState:
         """Go on from a checkpoint; `file` is named where it does not fit.
 
         Raises:
+            RunFolderError: it is of another configuration.
             CheckpointError: it is of another model, or not one of a training run.
         """
+        stored = state.get("config")
+        check_same_run(file, stored if isinstance(stored, dict) else {}, self._config_dict())
         load_weights(self.vae, state.get("model", {}), file)
         try:
             self.optimizer.load_state_dict(state["optimizer"])
@@ -129,7 +136,7 @@ class TrainingState:
             self.step = state["step"]
             for name in SCALARS:
                 setattr(self, name, state[name])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(_misfit(file, error)) from None
 
 
@@ -141,7 +148,7 @@ def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:
     """
     try:
         vae.load_state_dict(weights)
-    except (RuntimeError, AttributeError) as error:
+    except (RuntimeError, AttributeError, TypeError) as error:
         raise CheckpointError(_misfit(file, error)) from None
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.errors import CheckpointError
+from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.run import run_training
@@ -106,3 +107,14 @@ def test_seed_changes_the_run(small_config, tmp_path, unbroken):
     folder = RunFolder(tmp_path / "other")
     run_training(small_config("seed=1"), folder, StopRequest())
     assert folder.read_results()["neg_elbo"] != whole.read_results()["neg_elbo"]
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer", "generator", "meter"])
+def test_a_part_of_another_kind_is_refused(small_config, unbroken, part):
+    folder = unbroken()
+    folder.results.unlink()
+    content = load_checkpoint(folder.last)
+    del content["format"]
+    save_checkpoint(folder.last, content | {part: None})
+    with pytest.raises(CheckpointError, match=r"last\.pt does not fit"):
+        run_training(small_config(), folder, StopRequest())
