@@ -97,4 +97,8 @@ def _line(results: Mapping[str, Any]) -> str:
     )
     if results["kl_grid"] is not None:
         line += f", {results['kl_grid']:.4f} by the grid"
+        if (
+            abs(results["grid_mass"] - 1) > 1e-3
+        ):  # q has filaments thinner than a cell, or far tails
+            line += f" (which sees {results['grid_mass']:.3f} of q)"
     return f"{line}; fitted in {results['fit_seconds']:.0f} s"

@@ -12,7 +12,7 @@ SMALL, NORMAL = 7, 9  # points
 ON_DENSITY = "white"  # text over the map's dark end, where densities vanish
 
 
-def save_png(figure: Figure, path: Path, dpi: int = 120) -> None:
+def save_png(figure: Figure, path: Path, dpi: int = 90) -> None:
     """Write a figure whole or not at all.
 
     Raises:
