@@ -18,7 +18,7 @@ def rows(first_cell: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*_seed*/results.json")), ids=str)
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*_K*_seed*/results.json")), ids=str)
 def test_result_rows_are_the_files(path):
     results = json.loads(path.read_text())
     extra = path.parent.name.partition("_seed0")[2].replace("_", " ").replace("-", "=")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nfvae.config import Config, Section, check_section, parse_config
 from nfvae.data import Dataset, gather_batch
@@ -22,22 +22,22 @@ Index = Annotated[int, Field(ge=0)]
 class Posterior2dConfig(Section):
     """What posterior_2d.py takes."""
 
-    run: str | Annotated[list[str], Field(min_length=1, max_length=8)]
+    run: Annotated[list[str], Field(min_length=1, max_length=8)]
     images: Annotated[list[Index], Field(min_length=1, max_length=20)]
     file: str | None
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 
-    @property
-    def runs(self) -> list[str]:
-        """One or several, as a list."""
-        return [self.run] if isinstance(self.run, str) else self.run
+    @field_validator("run", mode="before")
+    @classmethod
+    def _one_or_several(cls, run: object) -> object:
+        return [run] if isinstance(run, str) else run
 
 
 def posterior_2d(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; raises NfvaeError."""
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
-    runs = {run: parse_config(RunFolder(Path(run)).read_config()) for run in config.runs}
+    runs = {run: parse_config(RunFolder(Path(run)).read_config()) for run in config.run}
     first = _check(runs)
     data = read_data(first.data)
     x = _images(data, config.images)
@@ -54,7 +54,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
         list(zip(*columns, strict=True)),
         [f"{run.flow['name']} K={run.K}" for run in runs.values()],
     )
-    file = Path(config.runs[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
+    file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
     save_png(figure, file)
     print(f"written to  {file}")
     return 0
