@@ -5,6 +5,7 @@ results.json (only once the run is complete)
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -25,6 +26,8 @@ FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress
 # What a summary of a complete run shows.
 SUMMARISED = {"neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"}
 
+LONGEST_NAME = 160  # file systems take 255 bytes
+
 
 def default_name(config: Config, overrides: Sequence[str]) -> str:
     """A folder name that the overrides determine: planar_K16_seed0_optim.lr-0.002.
@@ -41,7 +44,11 @@ def default_name(config: Config, overrides: Sequence[str]) -> str:
     )
     parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
     parts += [re.sub(r"[^\w.+-]+", "-", other) for other in others]
-    return "_".join(parts)[:200]
+    name = "_".join(parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}-{digest}"
 
 
 class RunFolder:

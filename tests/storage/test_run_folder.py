@@ -73,3 +73,10 @@ def test_names_follow_from_overrides(make_config):
     overrides = ["K=4", "seed=2", "flow=radial", "data.root=/a b/c", "run.name=x", "device=cpu"]
     assert default_name(config, overrides) == "radial_K4_seed2_data.root-a-b-c"
     assert default_name(config, []) == "radial_K4_seed2"
+
+
+def test_long_names_stay_different(make_config):
+    config, value = make_config(), "optim.lr=0." + "0" * 300
+    names = [default_name(config, [value + digit]) for digit in "12"]
+    assert names[0] != names[1]
+    assert all(len(name) == 160 for name in names)
