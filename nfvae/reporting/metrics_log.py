@@ -36,14 +36,6 @@ class MetricsLog:
         """Log an image [1, H, W] with values in [0, 1]."""
         self._writer.add_image(name, image, step)
 
-    def histogram(self, step: int, name: str, values: Tensor) -> None:
-        """Log how values are distributed."""
-        self._writer.add_histogram(name, values, step)
-
-    def text(self, name: str, markdown: str) -> None:
-        """Log a text."""
-        self._writer.add_text(name, markdown)
-
     def flush(self) -> None:
         """Bring everything to the disk."""
         self._writer.flush()
