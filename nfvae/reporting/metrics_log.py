@@ -21,7 +21,7 @@ class MetricsLog:
         lines = _lines_until(metrics, step)
         write_atomically(metrics, "".join(lines).encode())
         self._file = metrics.open("a", buffering=1)
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Log values under their names, "group/name"."""

@@ -81,6 +81,8 @@ class Stopwatch:
 def _check_finite(state: TrainingState, folder: RunFolder) -> None:
     try:
         state.meter.check()
+        if not all(bool(weight.isfinite().all()) for weight in state.vae.parameters()):
+            raise DivergenceError(f"a weight was not finite after step {state.step - 1}")
     except DivergenceError as error:
         kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
         raise DivergenceError(

@@ -78,6 +78,21 @@ def test_divergence_names_step_and_term_and_keeps_the_checkpoint(small_config, f
     assert not folder.results.exists()
 
 
+def test_weights_that_the_last_update_broke_are_not_saved(small_config, folder, monkeypatch):
+    train_step = TrainingState.train_step
+
+    def breaking(self):
+        train_step(self)
+        if self.step == 20:  # a checkpoint is due, and no loss has seen these weights yet
+            with torch.no_grad():
+                self.vae.output.bias[0] = float("inf")
+
+    monkeypatch.setattr(TrainingState, "train_step", breaking)
+    with pytest.raises(DivergenceError, match="a weight was not finite after step 19"):
+        run_training(small_config(), folder, StopRequest())
+    assert load_checkpoint(folder.last)["step"] == 10
+
+
 def test_meter_names_the_first_bad_term():
     meter = Meter(("a", "b"), torch.device("cpu"))
     meter.add(4, [torch.tensor(1.0), torch.tensor(2.0)])
