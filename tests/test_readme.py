@@ -35,6 +35,15 @@ def test_result_rows_are_the_files(path):
     assert results["num_importance_samples"] == 500
 
 
+def test_every_flow_trained_and_its_row_is_the_file():
+    for name in FLOWS:
+        path = REFERENCE / "flows_2000_steps" / name / "results.json"
+        results = json.loads(path.read_text())
+        assert results["steps"] == 2000
+        neg_elbo, parameters = f"{results['neg_elbo']:.2f}", f"{results['num_parameters']:,}"
+        assert f"| `{name}`, K = {results['K']} | {neg_elbo} | {parameters} |\n" in README
+
+
 def test_energy_rows_are_the_file():
     fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
     for energy in ("U1", "U2", "U3", "U4"):
