@@ -44,6 +44,11 @@ def test_every_flow_trained_and_its_row_is_the_file():
         assert f"| `{name}`, K = {results['K']} | {neg_elbo} | {parameters} |\n" in README
 
 
+def test_speed_is_the_file():
+    results = json.loads((REFERENCE / "speed" / "results.json").read_text())
+    assert f"\n{results['steps_per_second']:.1f} steps a second" in README
+
+
 def test_energy_rows_are_the_file():
     fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
     for energy in ("U1", "U2", "U3", "U4"):
