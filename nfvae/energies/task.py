@@ -3,7 +3,6 @@
 results.json (written last: the fit is complete)  posterior.pt  samples.npy  figure.png
 """
 
-import json
 import time
 from collections.abc import Mapping
 from io import BytesIO
@@ -23,6 +22,7 @@ from nfvae.posterior import FlowPosterior
 from nfvae.provenance import provenance
 from nfvae.storage.atomic import write_atomically
 from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
+from nfvae.storage.json_file import read_results_json, write_json
 from nfvae.training.interruption import StopRequest
 
 NUM_SAVED_SAMPLES = 10_000
@@ -121,16 +121,9 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
         RunFolderError: it is damaged, or of another configuration.
     """
     file = folder / "results.json"
-    try:
-        results = json.loads(file.read_text())
-    except FileNotFoundError:
+    if not file.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            f"{file} cannot be read ({error}); delete it to have it made again"
-        ) from None
-    if not isinstance(results, dict) or "config" not in results:
-        raise RunFolderError(f"{file} holds no results; delete it to have it made again")
+    results = read_results_json(file, {"config"})
     if results["config"] != task.model_dump(mode="json"):
         raise RunFolderError(
             f"{folder} holds a fit of another configuration; give this one another dir, or "
@@ -142,7 +135,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Declare a folder's work complete."""
     _make(folder)
-    write_atomically(folder / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+    write_json(folder / "results.json", results)
 
 
 def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:

@@ -6,7 +6,6 @@ results.json (only once the run is complete)
 
 import fcntl
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import yaml
 from nfvae.config import Config
 from nfvae.errors import RunFolderError
 from nfvae.storage.atomic import write_atomically
+from nfvae.storage.json_file import read_results_json, write_json
 
 # What may differ between two commands that go on with the same run: it changes no number.
 FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
@@ -126,29 +126,15 @@ class RunFolder:
         Raises:
             RunFolderError: it is damaged.
         """
-        try:
-            results = json.loads(self.results.read_text())
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{self.results} cannot be read ({error}); delete it to have it made again"
-            ) from None
-        if not isinstance(results, dict) or not results.keys() >= SUMMARISED:
-            raise RunFolderError(
-                f"{self.results} holds no results; delete it to have it made again"
-            )
-        return results
+        return read_results_json(self.results, SUMMARISED)
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Declare the run complete."""
-        _write_json(self.results, results)
+        write_json(self.results, results)
 
     def write_evaluation(self, results: dict[str, Any]) -> None:
         """Keep what a later evaluation of the run found, beside its own results."""
-        _write_json(self.evaluation, results)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+        write_json(self.evaluation, results)
 
 
 def check_same_run(path: Path, was: dict[str, Any], now: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import torch
 
+from nfvae.data import batches_in_order
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
 from nfvae.reporting.metrics_log import MetricsLog
@@ -36,9 +37,7 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
         clock = Stopwatch(state)
         while not finished(state):
             if stop:
-                clock.read()
-                _check_finite(state, folder)
-                save_checkpoint(folder.last, state.state_dict())
+                _save(state, folder, log, clock)
                 stop.check()
             state.train_step()
             progress.advance()
@@ -49,11 +48,8 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
             if state.step % trainer.val_every == 0 or at_end:
                 _check_finite(state, folder)
                 _validate(state, folder, log, progress)
-            if state.step % trainer.checkpoint_every == 0 or at_end or finished(state):
-                _check_finite(state, folder)
-                clock.read()
-                log.flush()
-                save_checkpoint(folder.last, state.state_dict())
+            if state.step % trainer.checkpoint_every == 0 or finished(state):
+                _save(state, folder, log, clock)
 
 
 def finished(state: TrainingState) -> bool:
@@ -76,6 +72,13 @@ class Stopwatch:
         seconds, self._last_read = now - self._last_read, now
         self._state.train_seconds += seconds
         return seconds
+
+
+def _save(state: TrainingState, folder: RunFolder, log: MetricsLog, clock: Stopwatch) -> None:
+    _check_finite(state, folder)
+    clock.read()
+    log.flush()
+    save_checkpoint(folder.last, state.state_dict())
 
 
 def _check_finite(state: TrainingState, folder: RunFolder) -> None:
@@ -120,7 +123,7 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
         "val/log_det": estimate.sum_log_det,
         "val/active_units": float(estimate.active_units),
     }
-    x = (state.data.val.pixels[:1000] > 0).float()
+    x = next(batches_in_order(state.data.val, 1000))
     with torch.inference_mode():
         by_step = state.vae.posterior(x).step_log_dets(generator).mean(-1)
     values |= {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step.tolist(), start=1)}
@@ -146,6 +149,6 @@ def _log_pictures(state: TrainingState, log: MetricsLog, generator: torch.Genera
     if state.step // state.config.trainer.val_every % every and state.step != state.max_steps:
         return
     shape = state.data.image_shape
-    x = (state.data.val.pixels[:16] > 0).float()
+    x = next(batches_in_order(state.data.val, 16))
     log.image(state.step, "reconstructions", reconstructions(state.vae, x, shape, generator))
     log.image(state.step, "samples", prior_samples(state.vae, shape, generator))

@@ -1,0 +1,31 @@
+"""Results as JSON: written whole or not at all, refused in one line when damaged."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nfvae.errors import RunFolderError
+from nfvae.storage.atomic import write_atomically
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """See `write_atomically` for what can go wrong."""
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_results_json(path: Path, required: set[str]) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises:
+        RunFolderError: it cannot be read, or lacks one of the required keys.
+    """
+    try:
+        results = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path} cannot be read ({error}); delete it to have it made again"
+        ) from None
+    if not isinstance(results, dict) or not required <= results.keys():
+        raise RunFolderError(f"{path} holds no results; delete it to have it made again")
+    return results
