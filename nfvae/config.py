@@ -21,6 +21,7 @@ S = TypeVar("S", bound=BaseModel)
 Positive = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")]  # good as part of a path
 
 
 class Section(BaseModel):
@@ -95,7 +96,7 @@ class RunConfig(Section):
     """Where the run lives: a folder, or a name below outputs/; both null: from the overrides."""
 
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
-    name: Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")] | None
+    name: Name | None
 
     @model_validator(mode="after")
     def _one_place(self) -> "RunConfig":
@@ -110,6 +111,7 @@ class Config(Section):
     K: Annotated[int, Field(ge=0, le=10_000)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     device: Literal["auto", "cpu", "cuda"]
+    protocol: Name | None = None  # a label: the settings themselves are in the sections
     run: RunConfig
     data: DataConfig
     model: ModelConfig

@@ -6,6 +6,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from nfvae.config import parse_config
 from nfvae.errors import ConfigError
 from nfvae.flows import FLOWS
 
@@ -94,3 +95,34 @@ OF_OTHER_SCRIPTS = {"rezende_figure3"}  # composed in tests/energies
 )
 def test_every_group_composes(make_config, path):
     make_config(f"{path.parent.name}={path.stem}")
+
+
+def test_protocol_of_the_paper(make_config):
+    config = make_config("protocol=paper")
+    assert config.protocol == "paper"
+    assert (config.optim.name, config.optim.lr, config.optim.momentum) == ("rmsprop", 1e-5, 0.9)
+    assert (config.optim.decay, config.optim.warmup_steps, config.optim.grad_clip) == (
+        "none",
+        0,
+        None,
+    )
+    assert config.trainer.max_steps == 500_000
+    assert config.objective.annealing == "energy"
+    assert (config.objective.annealing_start, config.objective.annealing_steps) == (0.01, 10_000)
+
+
+@pytest.mark.parametrize("experiment", ["rezende2015", "rezende2015_quick"])
+@pytest.mark.parametrize("protocol", ["ours", "paper", "quick"])
+def test_experiment_takes_any_protocol(make_config, experiment, protocol):
+    config = make_config(f"experiment={experiment}", f"protocol={protocol}", "flow=nice", "K=10")
+    assert config.optim == make_config(f"protocol={protocol}").optim
+    assert config.trainer.max_steps == make_config(f"protocol={protocol}").trainer.max_steps
+    assert config.run.dir == f"outputs/rezende2015/{protocol}/nice_K10_seed0"
+    assert config.data.binarization == "fixed"
+    assert (config.model.latent_dim, config.model.hidden) == (40, [400, 400])
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".hidden", "two words"])
+def test_protocol_is_a_plain_name(make_config, name):
+    with pytest.raises(ConfigError, match="protocol=.* should match pattern"):
+        parse_config(make_config().model_dump() | {"protocol": name})

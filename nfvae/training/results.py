@@ -50,6 +50,7 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "K": config.K,
         "latent_dim": config.model.latent_dim,
         "seed": config.seed,
+        "protocol": config.protocol,
         "checkpoint": config.eval.checkpoint,
         "best_step": state.best_step,
         "val_neg_elbo": state.best_neg_elbo,
