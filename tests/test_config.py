@@ -124,5 +124,5 @@ def test_experiment_takes_any_protocol(make_config, experiment, protocol):
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", "", ".hidden", "two words"])
 def test_protocol_is_a_plain_name(make_config, name):
-    with pytest.raises(ConfigError, match="protocol=.* should match pattern"):
+    with pytest.raises(ConfigError, match=r"protocol=.* should match pattern"):
         parse_config(make_config().model_dump() | {"protocol": name})
