@@ -27,3 +27,7 @@ class DivergenceError(NfvaeError):
 
 class NotInvertibleError(NfvaeError, NotImplementedError):
     """The flow has no computable inverse, so its density is known only at its own samples."""
+
+
+class ResultsError(NfvaeError):
+    """Results that are damaged, or that do not belong in one table."""

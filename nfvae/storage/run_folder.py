@@ -18,10 +18,9 @@ import yaml
 from nfvae.config import Config
 from nfvae.errors import RunFolderError
 from nfvae.storage.atomic import write_atomically
+from nfvae.storage.config_file import read_config_file
 from nfvae.storage.json_file import read_results_json, write_json
-
-# What may differ between two commands that go on with the same run: it changes no number.
-FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
+from nfvae.storage.same_run import FREE_KEYS, check_same_run
 
 # What a summary of a complete run shows.
 SUMMARISED = {"neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"}
@@ -109,16 +108,7 @@ class RunFolder:
         Raises:
             RunFolderError: there is none, or it cannot be read.
         """
-        try:
-            mapping = yaml.safe_load(self.config_file.read_text())
-        except FileNotFoundError:
-            raise RunFolderError(f"{self.path} is no run folder: it has no config.yaml") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            summary = str(error).splitlines()[0]
-            raise RunFolderError(f"{self.config_file} cannot be read: {summary}") from None
-        if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
-            raise RunFolderError(f"{self.config_file} is not a mapping of keys to values")
-        return mapping
+        return read_config_file(self.config_file)
 
     def read_results(self) -> dict[str, Any]:
         """results.json of a complete run.
@@ -137,36 +127,7 @@ class RunFolder:
         write_json(self.evaluation, results)
 
 
-def check_same_run(path: Path, was: dict[str, Any], now: dict[str, Any]) -> None:
-    """Compare the configuration stored at `path` with the one asked for.
-
-    Raises:
-        RunFolderError: they differ in something that changes numbers.
-    """
-    differing = [
-        f"{key} was {left}, is now {right}"
-        for key, left, right in _differences(was, now)
-        if key not in FREE_KEYS and not key.startswith("run.")
-    ]
-    if differing:
-        raise RunFolderError(
-            f"{path} holds a run of another configuration ({'; '.join(differing[:4])}); "
-            "give this one another run.dir or run.name"
-        )
-
-
 def _write_holder(lock: TextIO) -> None:
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()
-
-
-def _differences(
-    was: dict[str, Any], now: dict[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    for key in sorted(was.keys() | now.keys(), key=str):
-        left, right = was.get(key), now.get(key)
-        if isinstance(left, dict) and isinstance(right, dict):
-            yield from _differences(left, right, f"{prefix}{key}.")
-        elif left != right:
-            yield f"{prefix}{key}", left, right

@@ -16,7 +16,7 @@ from nfvae.objective import (
     elbo_terms,
     importance_weighted,
 )
-from nfvae.storage.run_folder import check_same_run
+from nfvae.storage.same_run import check_same_run
 from nfvae.training.meter import Meter
 from nfvae.training.optim import learning_rate, make_optimizer
 from nfvae.vae import VAE

@@ -1,0 +1,28 @@
+"""config.yaml of a run: the whole configuration it was started with."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nfvae.errors import RunFolderError
+
+# libyaml's parser where PyYAML was built with it: ten times as fast, and there may be hundreds.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """A mapping of plain values.
+
+    Raises:
+        RunFolderError: there is none, or it cannot be read.
+    """
+    try:
+        mapping = yaml.load(path.read_text(), Loader=_Loader)
+    except FileNotFoundError:
+        raise RunFolderError(f"{path.parent} is no run folder: it has no {path.name}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunFolderError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
+        raise RunFolderError(f"{path} is not a mapping of keys to values")
+    return mapping

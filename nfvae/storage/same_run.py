@@ -1,0 +1,42 @@
+"""When two configurations are of the same run, and what tells them apart."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nfvae.errors import RunFolderError
+
+# What may differ between two commands that go on with the same run: it changes no number.
+FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
+
+
+def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare the configuration stored at `path` with the one asked for.
+
+    Raises:
+        RunFolderError: they differ in something that changes numbers.
+    """
+    differing = [f"{key} was {left}, is now {right}" for key, left, right in differences(was, now)]
+    if differing:
+        raise RunFolderError(
+            f"{path} holds a run of another configuration ({'; '.join(differing[:4])}); "
+            "give this one another run.dir or run.name"
+        )
+
+
+def differences(
+    left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """(key with dots, value left, value right) of what differs and changes numbers.
+
+    A key that one side lacks counts as null there.
+    """
+    for key in sorted(left.keys() | right.keys(), key=str):
+        name = f"{prefix}{key}"
+        if name in FREE_KEYS:
+            continue
+        a, b = left.get(key), right.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from differences(a, b, f"{name}.")
+        elif a != b:
+            yield name, a, b

@@ -1,0 +1,121 @@
+"""What a table takes from a run: its results.json, its config.yaml, or how far it has come."""
+
+import re
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nfvae.errors import ResultsError
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+StandardError = Annotated[float, Field(ge=0)]
+Name = Annotated[
+    str, Field(pattern=r"^[\w+-][\w.+=,-]*$")
+]  # nothing that tables would need to quote
+
+STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Conditions(NamedTuple):
+    """What numbers must share to stand in one column."""
+
+    data: Name
+    binarization: Name
+    split: Name
+    latent_dim: Positive
+    num_importance_samples: Count
+
+
+class Results(BaseModel):
+    """results.json of a trained VAE; bounds in nats per image, means over the split's images."""
+
+    model_config = STRICT
+
+    neg_elbo: float
+    neg_elbo_se: StandardError  # over images
+    nll: float | None  # None where no importance samples were asked for
+    nll_se: StandardError | None
+    num_importance_samples: Count
+    kl: float
+    active_units: Count
+    split: Name
+    data: Name
+    binarization: Name
+    latent_dim: Positive
+    flow: Name
+    K: Count
+    seed: Count
+    protocol: Name | None = None
+    checkpoint: Name
+    steps: Positive
+    num_parameters: Positive
+
+    @model_validator(mode="after")
+    def _nll_where_sampled(self) -> Self:
+        sampled = self.num_importance_samples > 0
+        if (self.nll is not None) != sampled or (self.nll_se is not None) != sampled:
+            raise ValueError(
+                "nll and nll_se must be null exactly where num_importance_samples is 0"
+            )
+        return self
+
+    @property
+    def gap(self) -> float | None:
+        """−ELBO − NLL: estimates KL(q(z|x) ‖ p(z|x)), from below in expectation."""
+        return None if self.nll is None else self.neg_elbo - self.nll
+
+    @property
+    def conditions(self) -> Conditions:
+        """What other results must share to stand in one column with these."""
+        return Conditions(*(getattr(self, name) for name in Conditions._fields))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run; `config` is None where only results.json was kept."""
+
+    path: Path
+    results: Results
+    config: Mapping[str, Any] | None
+
+
+class Unfinished(BaseModel):
+    """A run that has a config.yaml and no results.json; `budget` is 50000 steps or 80 epochs."""
+
+    model_config = STRICT
+
+    path: Path
+    conditions: Conditions
+    protocol: Name | None
+    flow: Name
+    K: Count
+    seed: Count
+    step: Count
+    budget: str
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def check(schema: type[M], file: Path, content: Mapping[str, Any]) -> M:
+    """What a file holds, once it has the keys and types that a table needs.
+
+    Raises:
+        ResultsError: naming the file and the first key that is missing or wrong.
+    """
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise ResultsError(f"{file}: {key} is missing") from None
+        message = re.sub("^(Value error,|Input|String) ", "", first["msg"])
+        shown = reprlib.repr(first["input"])
+        wrong = f"{key}={shown} {message}" if key else message
+        raise ResultsError(f"{file}: {wrong}") from None

@@ -1,0 +1,130 @@
+import json
+import math
+
+import pytest
+
+from nfvae.errors import NfvaeError, ResultsError
+from nfvae.tables import collect
+
+
+def test_finds_runs_at_any_depth_once(write_run, tmp_path):
+    write_run("sweep/deep/a", seed=1)
+    write_run("b")
+    write_run(".hidden/c")
+    found = collect([tmp_path, tmp_path / "sweep", tmp_path / "b" / ".." / "b"])
+    assert [run.path.name for run in found.runs] == ["b", "a"]
+    assert [run.results.seed for run in found.runs] == [0, 1]
+    assert found.unfinished == []
+
+
+def test_the_order_of_folders_does_not_matter(write_run):
+    folders = [write_run(name, seed=seed) for seed, name in enumerate("dbca")]
+    assert collect(folders) == collect(reversed(folders))
+
+
+def test_hundreds(write_run, tmp_path):
+    for seed in range(400):
+        write_run(f"run{seed}", seed=seed)
+    assert sorted(run.results.seed for run in collect([tmp_path]).runs) == list(range(400))
+
+
+def test_fits_to_energies_are_passed_over(tmp_path):
+    for name, content in {"one": {"energy": "U1", "kl": 0.1}, "many": {"fits": []}}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(content))
+    assert collect([tmp_path]).runs == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"neg_elbo": "90"}, "neg_elbo='90' should be a valid number"),
+        ({"neg_elbo": math.nan}, "neg_elbo=nan should be a finite number"),
+        ({"kl": math.inf}, "kl=inf should be a finite number"),
+        ({"kl": None}, "kl=None should be a valid number"),
+        ({"K": 2.5}, "K=2.5 should be a valid integer"),
+        ({"K": True}, "K=True should be a valid integer"),
+        ({"seed": -1}, "seed=-1 should be greater than or equal to 0"),
+        ({"flow": "a|b\n" * 99}, "flow='a|b\\na|b"),
+        ({"protocol": ""}, "protocol='' should match pattern"),
+        ({"nll": None}, "must be null exactly where num_importance_samples is 0"),
+        ({"num_importance_samples": 0}, "must be null exactly where num_importance_samples is 0"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(write_run, changes, told):
+    folder = write_run("wrong", **changes)
+    with pytest.raises(ResultsError) as caught:
+        collect([folder])
+    assert str(caught.value).startswith(f"{folder / 'results.json'}: ")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"neg_elbo": 1}'])
+def test_a_damaged_file_is_refused_by_name(write_run, content):
+    folder = write_run("damaged")
+    (folder / "results.json").write_text(content)
+    with pytest.raises(NfvaeError, match=r"damaged/results\.json") as caught:
+        collect([folder])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_key_is_named(write_run):
+    folder = write_run("short")
+    content = json.loads((folder / "results.json").read_text())
+    del content["kl"]
+    (folder / "results.json").write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match="kl is missing"):
+        collect([folder])
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(ResultsError, match="nowhere is not a folder"):
+        collect([tmp_path / "nowhere"])
+
+
+def test_results_without_a_protocol(write_run):
+    folder = write_run("older")
+    content = json.loads((folder / "results.json").read_text())
+    del content["protocol"]
+    (folder / "results.json").write_text(json.dumps(content))
+    assert collect([folder]).runs[0].results.protocol is None
+
+
+LOG = '{"step": 5, "train/neg_elbo": 1.0}\n{"step": 10, "train/neg_elbo": 1.0}\n'
+
+
+@pytest.mark.parametrize(
+    ("log", "step"), [("", 0), (LOG, 10), (LOG + '{"step": 1', 10), ('{"st', 0)]
+)
+def test_an_unfinished_run_tells_how_far_it_is(write_unfinished, log, step):
+    folder = write_unfinished("cut", log, K=20, seed=2)
+    (run,) = collect([folder]).unfinished
+    assert (run.flow, run.K, run.seed, run.protocol) == ("planar", 20, 2, "ours")
+    assert (run.step, run.budget) == (step, "50000 steps")
+
+
+def test_an_unfinished_run_counted_in_epochs(write_unfinished):
+    folder = write_unfinished("cut", config={"trainer": {"max_epochs": 80}})
+    assert collect([folder]).unfinished[0].budget == "80 epochs"
+
+
+def test_an_unfinished_run_has_the_conditions_of_a_complete_one(write_run, write_unfinished):
+    complete, cut = write_run("complete"), write_unfinished("cut")
+    found = collect([complete, cut])
+    assert found.unfinished[0].conditions == found.runs[0].results.conditions
+
+
+@pytest.mark.parametrize("content", ["trainer: 3", "trainer: {}", "- a", "{", "K: [", "\x01"])
+def test_a_damaged_configuration_is_refused_by_name(write_unfinished, content):
+    folder = write_unfinished("damaged")
+    (folder / "config.yaml").write_text(content)
+    with pytest.raises(NfvaeError, match=r"damaged/config\.yaml") as caught:
+        collect([folder])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
+    folder = write_unfinished("wrong", K="ten")
+    with pytest.raises(ResultsError, match=r"config\.yaml: K='ten' should be a valid integer"):
+        collect([folder])
