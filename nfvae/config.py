@@ -18,7 +18,8 @@ from nfvae.objective import AnnealingKind
 
 S = TypeVar("S", bound=BaseModel)
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10**12)]
+NumThreads = Annotated[int, Field(ge=1, le=1024)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")]  # good as part of a path
@@ -79,7 +80,9 @@ class TrainerConfig(Section):
     val_every: Positive
     checkpoint_every: Positive
     early_stopping: Positive | None
-    num_threads: Positive | None
+    on_nan: Literal["stop", "rewind"] = "stop"
+    max_rewinds: Positive = 3
+    num_threads: NumThreads | None
     progress: bool
 
 

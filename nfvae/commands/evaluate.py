@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
 
 from nfvae.cli import command_line
-from nfvae.config import EvalConfig, Section, check_section, parse_config
+from nfvae.config import EvalConfig, NumThreads, Section, check_section
 from nfvae.reporting.summary import summary
+from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
@@ -23,7 +23,7 @@ class EvaluateConfig(Section):
 
     run: str
     device: Literal["auto", "cpu", "cuda"]
-    num_threads: Annotated[int, Field(ge=1)] | None
+    num_threads: NumThreads | None
     eval: EvalConfig
 
 
@@ -31,7 +31,8 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; the figures go to evaluation.json; raises NfvaeError."""
     config = check_section(EvaluateConfig, composed)
     folder = RunFolder(Path(config.run))
-    run = parse_config(folder.read_config())
+    run = folder.parse_config()
+    require_writable(folder.path)
     device = choose_device(config.device)
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from nfvae.config import Section, check_section, parse_config
+from nfvae.config import Section, check_section
 from nfvae.data import batches_in_order
 from nfvae.reporting.run_figure import run_figure
 from nfvae.reporting.style import save_png
+from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.run import load_vae, read_data
 
@@ -26,10 +27,12 @@ def picture(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; the figure goes to picture.png; raises NfvaeError."""
     config = check_section(PictureConfig, composed)
     folder = RunFolder(Path(config.run))
-    data = read_data(parse_config(folder.read_config()).data)
+    file = folder.path / "picture.png" if config.file is None else Path(config.file)
+    run = folder.parse_config()
+    require_writable(file.parent)
+    data = read_data(run.data)
     x = next(batches_in_order(data.test, 32))
     figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
-    file = folder.path / "picture.png" if config.file is None else Path(config.file)
     save_png(figure, file, dpi=100)
     print(f"written to  {file}")
     return 0

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, field_validator
 
-from nfvae.config import Config, Section, check_section, parse_config
+from nfvae.config import Config, Section, check_section
 from nfvae.data import Dataset, gather_batch
 from nfvae.errors import ConfigError
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
 from nfvae.reporting.posterior_figure import posterior_figure
 from nfvae.reporting.style import save_png
+from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.run import load_vae, read_data
 
@@ -37,8 +38,10 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; raises NfvaeError."""
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
-    runs = {run: parse_config(RunFolder(Path(run)).read_config()) for run in config.run}
+    runs = {run: RunFolder(Path(run)).parse_config() for run in config.run}
     first = _check(runs)
+    file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
+    require_writable(file.parent)
     data = read_data(first.data)
     x = _images(data, config.images)
     columns = []
@@ -54,7 +57,6 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
         list(zip(*columns, strict=True)),
         [f"{run.flow['name']} K={run.K}" for run in runs.values()],
     )
-    file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
     save_png(figure, file)
     print(f"written to  {file}")
     return 0

@@ -20,7 +20,7 @@ def train(composed: Mapping[str, Any]) -> int:
     name = config.run.name or default_name(config, overrides())
     path = Path("outputs") / name if config.run.dir is None else Path(config.run.dir)
     folder = RunFolder(path)
-    if folder.results.exists():
+    if folder.complete:
         print(f"{path} is complete already")
     else:
         print(f"run folder  {path}")

@@ -20,12 +20,13 @@ from nfvae.energies.targets import ENERGIES
 from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
 from nfvae.posterior import FlowPosterior
 from nfvae.provenance import provenance
-from nfvae.storage.atomic import write_atomically
+from nfvae.storage.atomic import make_folder, require_writable, write_atomically
 from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
-from nfvae.storage.json_file import read_results_json, write_json
+from nfvae.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.training.interruption import StopRequest
 
 NUM_SAVED_SAMPLES = 10_000
+PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
 NumSteps = Annotated[int, Field(ge=0, le=10_000)]
@@ -123,7 +124,8 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
     file = folder / "results.json"
     if not file.exists():
         return None
-    results = read_results_json(file, {"config"})
+    results = read_results_json(file, {"config", *PRINTED})
+    check_numbers(file, results, PRINTED, or_null={"kl_grid", "grid_mass"})
     if results["config"] != task.model_dump(mode="json"):
         raise RunFolderError(
             f"{folder} holds a fit of another configuration; give this one another dir, or "
@@ -168,7 +170,8 @@ def _grid_figures(q: FlowPosterior, task: FitTask, log_z: float) -> dict[str, fl
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        require_writable(folder)
     except OSError as error:
         raise RunFolderError(
             f"cannot make {folder}: {error.strerror}; choose another dir"

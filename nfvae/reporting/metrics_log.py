@@ -1,13 +1,17 @@
 """Scalars of a run, to TensorBoard and to metrics.jsonl."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard import summary
 
 from nfvae.errors import RunFolderError
-from nfvae.storage.atomic import write_atomically
+from nfvae.reporting.event_file import EventFile
+from nfvae.storage.atomic import cannot_write, write_atomically
 
 
 class MetricsLog:
@@ -15,35 +19,51 @@ class MetricsLog:
 
     A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events later than
     `step`, left by a run that was killed after its last checkpoint, are dropped.
+
+    Raises, as the methods do:
+        RunFolderError: the folder cannot be written or the disk is full.
     """
 
     def __init__(self, folder: Path, metrics: Path, step: int) -> None:
         lines = _lines_until(metrics, step)
         write_atomically(metrics, "".join(lines).encode())
-        self._file = metrics.open("a", buffering=1)
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+        self._folder = folder
+        with self._writing():
+            self._file = metrics.open("a")
+            self._events = EventFile(folder, first_step=step + 1)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Log values under their names, "group/name"."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-        try:
+        with self._writing():
+            self._events.add(step, *(summary.scalar(*named) for named in values.items()))
             self._file.write(json.dumps({"step": step, **values}) + "\n")
-        except OSError as error:
-            raise RunFolderError(f"cannot write {self._file.name}: {error.strerror}") from None
+            self._file.flush()
 
     def image(self, step: int, name: str, image: Tensor) -> None:
         """Log an image [1, H, W] with values in [0, 1]."""
-        self._writer.add_image(name, image, step)
+        with self._writing():
+            self._events.add(step, summary.image(name, image, dataformats="CHW"))
 
-    def flush(self) -> None:
+    def sync(self) -> None:
         """Bring everything to the disk."""
-        self._writer.flush()
+        with self._writing():
+            self._events.sync()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Bring everything to the disk and let go of it."""
-        self._writer.close()
-        self._file.close()
+        """Let go of the files."""
+        with self._writing():
+            try:
+                self._events.close()
+            finally:
+                self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._folder, error) from None
 
 
 def _lines_until(metrics: Path, step: int) -> list[str]:

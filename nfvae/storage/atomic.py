@@ -1,9 +1,13 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and folders that stay, whatever happens when."""
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nfvae.errors import RunFolderError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -19,13 +23,56 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name must survive a power loss too
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)  # the new name must survive a power loss too
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFolderError(
-            f"cannot write {path}: {error.strerror}; what was there before is kept"
-        ) from None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and what is missing above it, so that a power loss cannot take them away.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Bring a folder's list of names to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that knows no fsync of folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def require_writable(folder: Path) -> None:
+    """Before work whose result goes there.
+
+    Raises:
+        RunFolderError: it is missing or read-only.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is not a folder; make it, or choose another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunFolderError(f"{folder} is read-only; choose a folder that can be written")
+
+
+def cannot_write(path: Path, error: OSError) -> RunFolderError:
+    """What to say, and to do, when writing fails."""
+    remedy = (
+        "make room and give the same command again"
+        if error.errno in FULL
+        else "choose a folder that can be written"
+    )
+    return RunFolderError(
+        f"cannot write {path}: {error.strerror or error}; what was there before is kept; {remedy}"
+    )

@@ -43,9 +43,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         ) from None
     except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError) as error:
         summary = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path} is damaged ({summary}); delete it to fall back on what else the folder holds"
-        ) from None
+        raise CheckpointError(f"{path} is damaged ({summary})") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is no checkpoint of format {FORMAT} (found: {found})")

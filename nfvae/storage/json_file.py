@@ -1,7 +1,7 @@
 """Results as JSON: written whole or not at all, refused in one line when damaged."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +29,20 @@ def read_results_json(path: Path, required: set[str]) -> dict[str, Any]:
     if not isinstance(results, dict) or not required <= results.keys():
         raise RunFolderError(f"{path} holds no results; delete it to have it made again")
     return results
+
+
+def check_numbers(
+    path: Path, results: Mapping[str, Any], names: Set[str], or_null: Set[str] = frozenset()
+) -> None:
+    """Look at what `read_results_json` gave before it is used as numbers.
+
+    Raises:
+        RunFolderError: a value is something else.
+    """
+    for name in sorted(names):
+        value = results[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (is_number or (value is None and name in or_null)):
+            raise RunFolderError(
+                f"{path}: {name}={value!r:.40} is no number; delete the file to have it made again"
+            )

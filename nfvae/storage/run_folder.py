@@ -4,26 +4,29 @@ config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoi
 results.json (only once the run is complete)
 """
 
-import fcntl
 import hashlib
-import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import yaml
 
-from nfvae.config import Config
-from nfvae.errors import RunFolderError
-from nfvae.storage.atomic import write_atomically
+from nfvae.config import Config, parse_config
+from nfvae.errors import ConfigError, RunFolderError
+from nfvae.storage.atomic import FULL, cannot_write, make_folder, write_atomically
 from nfvae.storage.config_file import read_config_file
-from nfvae.storage.json_file import read_results_json, write_json
+from nfvae.storage.json_file import check_numbers, read_results_json, write_json
+from nfvae.storage.lock import locked
 from nfvae.storage.same_run import FREE_KEYS, check_same_run
 
 # What a summary of a complete run shows.
-SUMMARISED = {"neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"}
+SUMMARISED = {
+    *("neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"),
+    *("nll_se", "num_importance_samples", "steps", "train_seconds"),
+}
+MAY_BE_NULL = {"nll", "nll_se"}  # where eval.num_samples was 0
 
 LONGEST_NAME = 160  # file systems take 255 bytes
 
@@ -69,26 +72,33 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be made or written, is in use, or is of another configuration.
         """
-        try:
-            self.last.parent.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a+")
-        except OSError as error:
-            raise RunFolderError(
-                f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
-            ) from None
-        with lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                lock.seek(0)
-                holder = lock.read().strip() or "unknown"
-                raise RunFolderError(
-                    f"{self.path} is in use by process {holder}; wait for it, or give this run "
-                    "another run.dir"
-                ) from None
-            _write_holder(lock)
+                make_folder(self.last.parent)
+                stack.enter_context(locked(self.path))
+            except OSError as error:
+                raise self._unusable(error) from None
             self._claim(config)
             yield
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run's results are there.
+
+        Raises:
+            RunFolderError: nothing can be there.
+        """
+        try:
+            return self.results.exists()
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> RunFolderError:
+        if error.errno in FULL:
+            return cannot_write(self.path, error)
+        return RunFolderError(
+            f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
+        )
 
     def _claim(self, config: Config) -> None:
         wanted = config.model_dump(mode="json")
@@ -100,7 +110,27 @@ class RunFolder:
                 )
             write_atomically(self.config_file, yaml.safe_dump(wanted, sort_keys=False).encode())
             return
-        check_same_run(self.path, self.read_config(), wanted)
+        self.check_same(config)
+
+    def check_same(self, config: Config) -> None:
+        """The folder's run is one of this configuration.
+
+        Raises:
+            RunFolderError: it is of another, or its config.yaml cannot be read.
+        """
+        check_same_run(self.path, self.read_config(), config.model_dump(mode="json"))
+
+    def parse_config(self) -> Config:
+        """The configuration the run was started with, checked.
+
+        Raises:
+            RunFolderError: there is none, or it cannot be read.
+            ConfigError: it is not one of this project, or no longer.
+        """
+        try:
+            return parse_config(self.read_config())
+        except ConfigError as error:
+            raise ConfigError(f"{self.config_file}: {error}") from None
 
     def read_config(self) -> dict[str, Any]:
         """The configuration the run was started with.
@@ -116,7 +146,9 @@ class RunFolder:
         Raises:
             RunFolderError: it is damaged.
         """
-        return read_results_json(self.results, SUMMARISED)
+        results = read_results_json(self.results, SUMMARISED)
+        check_numbers(self.results, results, SUMMARISED, or_null=MAY_BE_NULL)
+        return results
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Declare the run complete."""
@@ -125,9 +157,3 @@ class RunFolder:
     def write_evaluation(self, results: dict[str, Any]) -> None:
         """Keep what a later evaluation of the run found, beside its own results."""
         write_json(self.evaluation, results)
-
-
-def _write_holder(lock: TextIO) -> None:
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()

@@ -7,7 +7,10 @@ from typing import Any
 from nfvae.errors import RunFolderError
 
 # What may differ between two commands that go on with the same run: it changes no number.
-FREE_KEYS = frozenset({"run", "device", "trainer.num_threads", "trainer.progress"})
+FREE_KEYS = frozenset(
+    {"run", "device", "trainer.num_threads", "trainer.progress"}
+    | {"trainer.on_nan", "trainer.max_rewinds"}
+)
 
 
 def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """The training loop."""
 
+import sys
 import time
 from contextlib import closing
+from math import isfinite
 
 import torch
 
@@ -27,14 +29,26 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
 
     Raises:
         Interrupted: `stop` was set; last.pt is of the step that was reached.
-        DivergenceError: a term became NaN or infinite; last.pt is from before.
+        DivergenceError: a term became NaN or infinite, once more than `trainer.on_nan` and
+            `trainer.max_rewinds` let the run go back from; last.pt is from before.
     """
+    if state.config.trainer.on_nan == "rewind" and state.good is None:
+        state.mark_good()
+    clock = Stopwatch(state)
+    while not finished(state):
+        try:
+            _train(state, folder, stop, clock)
+        except DivergenceError as error:
+            clock.read()
+            _rewind(state, folder, error)
+
+
+def _train(state: TrainingState, folder: RunFolder, stop: StopRequest, clock: "Stopwatch") -> None:
     trainer = state.config.trainer
     with (
         closing(MetricsLog(folder.path, folder.metrics, state.step)) as log,
         closing(Progress("train", state.max_steps, state.step, trainer.progress)) as progress,
     ):
-        clock = Stopwatch(state)
         while not finished(state):
             if stop:
                 _save(state, folder, log, clock)
@@ -42,14 +56,40 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
             state.train_step()
             progress.advance()
             if state.step % trainer.log_every == 0:
-                _check_finite(state, folder)
+                _check_finite(state)
                 _log_training(state, log, progress, clock)
             at_end = state.step == state.max_steps
             if state.step % trainer.val_every == 0 or at_end:
-                _check_finite(state, folder)
+                _check_finite(state)
                 _validate(state, folder, log, progress)
+                if trainer.on_nan == "rewind":
+                    state.mark_good()
             if state.step % trainer.checkpoint_every == 0 or finished(state):
                 _save(state, folder, log, clock)
+
+
+def _rewind(state: TrainingState, folder: RunFolder, error: DivergenceError) -> None:
+    """Back to the last good state, if that is wanted and was not done too often."""
+    trainer = state.config.trainer
+    if trainer.on_nan == "stop":
+        kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
+        raise DivergenceError(
+            f"{error}; training stopped, {kept}; try a lower optim.lr or optim.grad_clip, or go on "
+            "from there with trainer.on_nan=rewind"
+        ) from None
+    if state.rewinds == trainer.max_rewinds:
+        raise DivergenceError(
+            f"{error}, with optim.lr at {0.5**state.rewinds:g} of its course after "
+            f"{state.rewinds} rewinds (trainer.max_rewinds); {folder.last} is kept; "
+            "try a lower optim.lr or optim.grad_clip in another run.dir"
+        ) from None
+    state.rewind(folder.last)
+    save_checkpoint(folder.last, state.state_dict())
+    print(
+        f"{error}; back to step {state.step} with optim.lr at {0.5**state.rewinds:g} of its course"
+        f" (rewind {state.rewinds} of {trainer.max_rewinds})",
+        file=sys.stderr,
+    )
 
 
 def finished(state: TrainingState) -> bool:
@@ -75,22 +115,17 @@ class Stopwatch:
 
 
 def _save(state: TrainingState, folder: RunFolder, log: MetricsLog, clock: Stopwatch) -> None:
-    _check_finite(state, folder)
+    _check_finite(state)
     clock.read()
-    log.flush()
+    log.sync()
     save_checkpoint(folder.last, state.state_dict())
 
 
-def _check_finite(state: TrainingState, folder: RunFolder) -> None:
-    try:
-        state.meter.check()
-        if not all(bool(weight.isfinite().all()) for weight in state.vae.parameters()):
-            raise DivergenceError(f"a weight was not finite after step {state.step - 1}")
-    except DivergenceError as error:
-        kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
-        raise DivergenceError(
-            f"{error}; training stopped, {kept}; try a lower optim.lr or optim.grad_clip"
-        ) from None
+def _check_finite(state: TrainingState) -> None:
+    state.meter.check()
+    for name, weight in state.vae.named_parameters():
+        if not weight.isfinite().all():
+            raise DivergenceError(f"weight {name} was not finite after step {state.step - 1}")
 
 
 def _log_training(
@@ -123,6 +158,9 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
         "val/log_det": estimate.sum_log_det,
         "val/active_units": float(estimate.active_units),
     }
+    for name, value in values.items():
+        if not isfinite(value):
+            raise DivergenceError(f"{name} was not finite at step {state.step}")
     x = next(batches_in_order(state.data.val, 1000))
     with torch.inference_mode():
         by_step = state.vae.posterior(x).step_log_dets(generator).mean(-1)
@@ -134,9 +172,10 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
     if improved:
         state.best_neg_elbo = estimate.neg_elbo
         state.best_step = state.step
-        save_checkpoint(folder.best, state.model_dict())
     if state.beta == 1.0:
         state.stale_validations = 0 if improved else state.stale_validations + 1
+    if improved:
+        save_checkpoint(folder.best, state.state_dict() | {"good": None})
     progress.line(
         f"step {state.step:>7}  epoch {state.epoch:6.1f}  val −ELBO {estimate.neg_elbo:8.3f}"
         f"  KL {estimate.kl:6.2f}  active units {estimate.active_units}"

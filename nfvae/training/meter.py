@@ -47,6 +47,7 @@ class Meter:
         return {"sums": self.sums, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on within an interval."""
+        """Go on within an interval; what was not finite since then is forgotten."""
         self.sums.copy_(state["sums"])
         self.count = state["count"]
+        self.first_bad.fill_(NEVER)

@@ -2,12 +2,14 @@
 
 from contextlib import closing
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 import torch
 
 from nfvae.config import EvalConfig
 from nfvae.data import Split
+from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.provenance import provenance
 from nfvae.reporting.progress import Progress
@@ -23,6 +25,7 @@ def measure(
 
     Raises:
         Interrupted: `stop` was set.
+        DivergenceError: a figure is NaN or infinite.
     """
     rows = len(split) * (config.elbo_draws + config.num_samples)
     with closing(Progress("test", rows, bar=bar)) as progress:
@@ -36,7 +39,15 @@ def measure(
         nll = {"nll": None, "nll_se": None, "num_importance_samples": 0}
         if config.num_samples:
             nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
-    return measured | nll
+    results = measured | nll
+    for name, value in results.items():
+        if value is not None and not isfinite(value):
+            raise DivergenceError(
+                f"{name} on the test split is {value}: the model of eval.checkpoint="
+                f"{config.checkpoint} is of no use and no results are written; train again with a "
+                "lower optim.lr in another run.dir"
+            )
+    return results
 
 
 def describe(state: TrainingState) -> dict[str, Any]:
@@ -55,6 +66,7 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "best_step": state.best_step,
         "val_neg_elbo": state.best_neg_elbo,
         "steps": state.step,
+        "rewinds": state.rewinds,
         "epochs": state.epoch,
         "num_parameters": sum(p.numel() for p in state.vae.parameters()),
         "train_seconds": state.train_seconds,

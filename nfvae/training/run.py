@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from nfvae.config import Config, DataConfig, parse_config
+from nfvae.config import Config, DataConfig
 from nfvae.data import Dataset, load_dataset
 from nfvae.errors import CheckpointError
 from nfvae.storage.checkpoint import load_checkpoint
@@ -26,9 +26,9 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         DivergenceError: a term became NaN or infinite.
         NfvaeError: the folder, the data or a checkpoint cannot be used.
     """
-    if folder.results.exists():
-        with folder.held(config):
-            return folder.read_results()
+    if folder.complete:  # its files are whole and only read: no lock, and no need to write
+        folder.check_same(config)
+        return folder.read_results()
     # One thread: at this size of model a second one costs as much as it brings.
     torch.set_num_threads(config.trainer.num_threads or 1)
     device = choose_device(config.device)
@@ -36,21 +36,53 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     state = TrainingState(config, data, device)
     with folder.held(config):
         if folder.last.exists():
-            state.load_state_dict(load_checkpoint(folder.last, device), folder.last)
+            state.load_state_dict(_load_last(folder, device), folder.last)
         fit(state, folder, stop)
 
         described = describe(state)
         if config.eval.checkpoint == "best":
-            best = load_checkpoint(folder.best, device)
-            if best.get("step") != state.best_step:
-                raise CheckpointError(
-                    f"{folder.best} is of step {best.get('step')}, not of the best step "
-                    f"{state.best_step}; delete {folder.last} to train again"
-                )
-            load_weights(state.vae, best["model"], folder.best)
+            load_weights(state.vae, _load_best(folder, state, device), folder.best)
         measured = measure(state.vae, data.test, config.eval, stop, config.trainer.progress)
         folder.write_results(measured | described)
         return measured | described
+
+
+def _load_last(folder: RunFolder, device: torch.device) -> dict[str, Any]:
+    try:
+        return load_checkpoint(folder.last, device)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {_way_back(folder)}") from None
+
+
+def _way_back(folder: RunFolder) -> str:
+    """What a run whose last.pt cannot be used can go on from."""
+    again = f"delete {folder.last} to train again from the start"
+    try:
+        best = load_checkpoint(folder.best)
+    except CheckpointError:
+        return again
+    if "optimizer" not in best:
+        return f"{again}, or evaluate {folder.best}, which is good, with scripts/evaluate.py"
+    return (
+        f"{folder.best} of step {best['step']} is good: to go on from there, "
+        f"cp {folder.best} {folder.last} and give the same command again"
+    )
+
+
+def _load_best(folder: RunFolder, state: TrainingState, device: torch.device) -> dict[str, Any]:
+    """Weights of the step that was best."""
+    again = f"delete {folder.last} to train again, or take eval.checkpoint=last in another run.dir"
+    try:
+        best = load_checkpoint(folder.best, device)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {again}") from None
+    if best.get("step") != state.best_step:
+        raise CheckpointError(
+            f"{folder.best} is of step {best.get('step')}, not of the best step "
+            f"{state.best_step}; {again}"
+        )
+    weights: dict[str, Any] = best.get("model", {})
+    return weights
 
 
 def load_vae(
@@ -64,7 +96,7 @@ def load_vae(
         RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
     """
     folder = RunFolder(Path(path))
-    config = parse_config(folder.read_config())
+    config = folder.parse_config()
     file = folder.best if checkpoint == "best" else folder.last
     weights = load_checkpoint(file, device).get("model")
     if not isinstance(weights, dict) or not isinstance(weights.get("output.bias"), torch.Tensor):

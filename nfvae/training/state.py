@@ -1,5 +1,6 @@
 """What a training run is made of at a step, and its way into and out of a checkpoint."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from nfvae.training.optim import learning_rate, make_optimizer
 from nfvae.vae import VAE
 
 TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")
-SCALARS = ("best_neg_elbo", "best_step", "stale_validations", "train_seconds")
+SCALARS = {
+    "step": int,
+    "best_neg_elbo": float,
+    "best_step": int,
+    "stale_validations": int,
+    "train_seconds": float,
+}
 
 
 class TrainingState:
@@ -51,6 +58,8 @@ class TrainingState:
         self.best_step = 0
         self.train_seconds = 0.0
         self.stale_validations = 0
+        self.rewinds = 0
+        self.good: dict[str, Any] | None = None
 
     @property
     def max_steps(self) -> int:
@@ -75,8 +84,8 @@ class TrainingState:
 
     @property
     def lr(self) -> float:
-        """Learning rate of the step to come."""
-        return learning_rate(self.config.optim, self.step, self.max_steps)
+        """Learning rate of the step to come: its course, halved by each rewind."""
+        return learning_rate(self.config.optim, self.step, self.max_steps) * 0.5**self.rewinds
 
     def train_step(self) -> None:
         """One update of the weights; its terms go to the meter."""
@@ -102,21 +111,17 @@ class TrainingState:
     def _config_dict(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json")
 
-    def model_dict(self) -> dict[str, Any]:
-        """What best.pt holds: the weights, and what they are."""
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds: tensors and plain values to go on from bit for bit."""
         return {
             "config": self._config_dict(),
-            "step": self.step,
             "model": self.vae.state_dict(),
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """What last.pt holds: tensors and plain values to go on from bit for bit."""
-        return self.model_dict() | {
             "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "meter": self.meter.state_dict(),
             **{name: getattr(self, name) for name in SCALARS},
+            "rewinds": self.rewinds,
+            "good": self.good,
         }
 
     def load_state_dict(self, state: dict[str, Any], file: Path) -> None:
@@ -133,11 +138,34 @@ class TrainingState:
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"].cpu())
             self.meter.load_state_dict(state["meter"])
-            self.step = state["step"]
-            for name in SCALARS:
-                setattr(self, name, state[name])
+            for name, kind in SCALARS.items():
+                setattr(self, name, _typed(name, state[name], kind))
+            self.rewinds = _typed("rewinds", state.get("rewinds", 0), int)
+            if self.config.trainer.on_nan == "rewind":
+                self.good = state.get("good")
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(_misfit(file, error)) from None
+
+    def mark_good(self) -> None:
+        """Make this the state that `rewind` goes back to; checkpoints hold it too."""
+        self.good = None  # not one within the other
+        self.good = deepcopy(self.state_dict())
+
+    def rewind(self, file: Path) -> None:
+        """Go back to the last good state, from now on with half the learning rate.
+
+        Batches, bits and noise are the same again: a run with a rewind in it can be repeated too.
+        """
+        good, rewinds, seconds = self.good, self.rewinds + 1, self.train_seconds
+        assert good is not None
+        self.load_state_dict(deepcopy(good), file)  # the optimizer keeps the tensors it is given
+        self.good, self.rewinds, self.train_seconds = good, rewinds, seconds
+
+
+def _typed(name: str, value: Any, kind: type[int] | type[float]) -> Any:
+    if type(value) is not kind or value < 0:
+        raise TypeError(f"{name} is {value!r:.40}, must be {kind.__name__} and not negative")
+    return value
 
 
 def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:

@@ -27,7 +27,7 @@ def test_held_by_another_process_is_refused(small_config, tmp_path):
             pass
         holder.kill()
     with RunFolder(tmp_path).held(small_config()):  # a dead process holds nothing
-        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+        assert (tmp_path / ".lock").read_text().startswith(f"{os.getpid()} on ")
 
 
 def test_another_configuration_is_refused_and_named(small_config, tmp_path):

@@ -14,23 +14,22 @@ from nfvae.training.run import run_training
 PROVENANCE = {"train_seconds", "steps_per_second", "git_commit"}
 
 
-class StopAfter(StopRequest):
-    """A request that comes after so many looks at it, one a step."""
+@pytest.fixture
+def assert_same_run(events):
+    def check(folder, other):
+        compare(folder, other)
+        shown, of_other = (
+            {tag: of for tag, of in events(f).items() if not tag.startswith("system/")}
+            for f in (folder, other)
+        )
+        assert shown == of_other
+        assert [step for step, _ in shown["train/loss"]] == [5, 10, 15, 20, 25, 30]
+        assert [step for step, _ in shown["val/neg_elbo"]] == [10, 20, 30]
 
-    def __init__(self, looks):
-        super().__init__()
-        self.looks = looks
-
-    def __bool__(self):
-        self.looks -= 1
-        return self.looks < 0
-
-    def check(self):
-        if self.looks < 0:
-            raise Interrupted("stopped by a test")
+    return check
 
 
-def assert_same_run(folder, other):
+def compare(folder, other):
     ours, theirs = (load_checkpoint(f.last) for f in (folder, other))
     for name, weight in theirs["model"].items():
         assert torch.equal(ours["model"][name], weight), name
@@ -60,11 +59,13 @@ def unbroken(small_config, tmp_path):
 
 @pytest.mark.parametrize("stop_at", [3, 10, 17])
 @pytest.mark.parametrize("overrides", [(), ("flow=radial", "optim=rmsprop", "optim.lr=1e-3")])
-def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, unbroken, stop_at, overrides):
+def test_stopped_and_resumed_equals_unbroken(
+    small_config, tmp_path, unbroken, assert_same_run, stop_after, stop_at, overrides
+):
     whole = unbroken(*overrides)
     folder = RunFolder(tmp_path / "stopped")
     with pytest.raises(Interrupted):
-        run_training(small_config(*overrides), folder, StopAfter(stop_at))
+        run_training(small_config(*overrides), folder, stop_after(stop_at))
     assert load_checkpoint(folder.last)["step"] == stop_at
     assert not folder.results.exists()
     run_training(small_config(*overrides), folder, StopRequest())
@@ -72,7 +73,7 @@ def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, unbroken, s
 
 
 def test_killed_after_the_last_checkpoint_repeats_those_steps(
-    small_config, tmp_path, unbroken, monkeypatch
+    small_config, tmp_path, unbroken, assert_same_run, monkeypatch
 ):
     whole = unbroken()
     folder = RunFolder(tmp_path / "killed")

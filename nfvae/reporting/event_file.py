@@ -1,0 +1,53 @@
+"""TensorBoard's events of one process, each written in the call that logs it.
+
+torch's SummaryWriter hands them to a thread, where a full disk is a traceback some time later.
+"""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+
+class EventFile:
+    """A new event file beside the earlier ones of a run.
+
+    Args:
+        folder: the run's.
+        first_step: events of the earlier files at this step and later no longer count.
+
+    Raises, as the methods do:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        # TensorBoard reads a run's files in the order of their names.
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        name = f"events.out.tfevents.{seconds:010}.{rest:09}.{socket.gethostname()}"
+        self._file = (folder / name).open("xb")
+        self._records = RecordWriter(self._file)
+        self._write(Event(step=first_step, file_version="brain.Event:2"))
+        self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+
+    def add(self, step: int, *summaries: Summary) -> None:
+        """Log what torch.utils.tensorboard.summary makes of values."""
+        for summary in summaries:
+            self._write(Event(step=step, summary=summary))
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._records.write(event.SerializeToString())

@@ -1,0 +1,38 @@
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from nfvae.training.interruption import Interrupted, StopRequest
+
+
+class StopAfter(StopRequest):
+    """A request that comes after so many looks at it, one a step."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks = looks
+
+    def __bool__(self):
+        self.looks -= 1
+        return self.looks < 0
+
+    def check(self):
+        if self.looks < 0:
+            raise Interrupted("stopped by a test")
+
+
+@pytest.fixture
+def stop_after():
+    return StopAfter
+
+
+@pytest.fixture
+def events():
+    """What TensorBoard shows of a run: {tag: [(step, value), …]}."""
+
+    def read(folder):
+        shown = EventAccumulator(str(folder.path), size_guidance={"scalars": 0})
+        shown.Reload()
+        tags = shown.Tags()["scalars"]
+        return {tag: [(e.step, e.value) for e in shown.Scalars(tag)] for tag in tags}
+
+    return read

@@ -1,0 +1,109 @@
+"""trainer.on_nan=rewind: back to the last validation with half the learning rate, and on."""
+
+import pytest
+import torch
+
+from nfvae.errors import DivergenceError
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.interruption import Interrupted, StopRequest
+from nfvae.training.optim import learning_rate
+from nfvae.training.run import run_training
+from nfvae.training.state import TrainingState
+
+REWIND = ("trainer.on_nan=rewind", "trainer.val_every=10", "trainer.checkpoint_every=15")
+NO_WARMUP = "optim.warmup_steps=0"
+
+
+@pytest.fixture
+def breaks(monkeypatch):
+    """Poison the weights before some steps, until the run has gone back so many times."""
+    train_step = TrainingState.train_step
+
+    def at(*steps: int, until: int):
+        def poisoned(self):
+            if self.step in steps and self.rewinds < until:
+                with torch.no_grad():
+                    self.vae.head.bias[3] = float("nan")
+            train_step(self)
+
+        monkeypatch.setattr(TrainingState, "train_step", poisoned)
+
+    return at
+
+
+def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, events, capsys):
+    breaks(23, until=1)
+    folder = RunFolder(tmp_path / "run")
+    results = run_training(small_config(*REWIND, NO_WARMUP), folder, StopRequest())
+    assert results["steps"] == 30
+    assert results["rewinds"] == 1
+    assert (
+        "loss was not finite at step 23; back to step 20 with optim.lr at 0.5 of its course"
+        " (rewind 1 of 3)\n" in capsys.readouterr().err
+    )
+    shown = dict(events(folder)["train/lr"])
+    course = {step: learning_rate(small_config(NO_WARMUP).optim, step, 30) for step in (20, 25)}
+    assert shown[20] == pytest.approx(course[20])
+    assert shown[25] == pytest.approx(course[25] / 2)
+
+
+def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, events):
+    breaks(8, 23, until=2)
+    folder = RunFolder(tmp_path / "run")
+    run_training(small_config(*REWIND), folder, StopRequest())
+    for tag, points in events(folder).items():
+        steps = [step for step, _ in points]
+        every = 10 if tag.startswith(("val/", "flow/")) else 5
+        assert steps == list(range(every, 31, every)), tag
+    lines = [line.split(",")[0] for line in folder.metrics.read_text().splitlines()]
+    assert lines == [f'{{"step": {n}' for n in (5, 10, 10, 15, 20, 20, 25, 30, 30)]
+
+
+def test_is_repeated_bit_for_bit_whenever_stopped(
+    small_config, tmp_path, breaks, stop_after, events
+):
+    breaks(8, 23, until=2)
+    config = small_config(*REWIND)
+    whole = RunFolder(tmp_path / "whole")
+    run_training(config, whole, StopRequest())
+    folder = RunFolder(tmp_path / "stopped")
+    for looks in (7, 2, 12, 3, 2, 4):  # before, between and after what goes wrong
+        with pytest.raises(Interrupted):
+            run_training(config, folder, stop_after(looks))
+    run_training(config, folder, StopRequest())
+    ours, theirs = (load_checkpoint(f.last) for f in (folder, whole))
+    for name, weight in theirs["model"].items():
+        assert torch.equal(ours["model"][name], weight), name
+    assert ours["rewinds"] == theirs["rewinds"] == 2
+    assert ours["best_step"] == theirs["best_step"]
+    assert {k: v for k, v in events(folder).items() if k.startswith("val/")} == {
+        k: v for k, v in events(whole).items() if k.startswith("val/")
+    }
+
+
+def test_not_for_ever(small_config, tmp_path, breaks, capsys):
+    breaks(23, until=99)
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(DivergenceError, match=r"loss .* step 23, .* 0\.25 .* after 2 rewinds"):
+        run_training(small_config(*REWIND, "trainer.max_rewinds=2"), folder, StopRequest())
+    assert capsys.readouterr().err.count("back to step 20") == 2
+    assert not folder.results.exists()
+    weights = load_checkpoint(folder.last)["model"].values()
+    assert all(weight.isfinite().all() for weight in weights)
+
+
+def test_a_run_that_stopped_may_go_on_so(small_config, tmp_path, breaks):
+    breaks(23, until=1)
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(DivergenceError, match=r"go on from there with trainer\.on_nan=rewind"):
+        run_training(small_config(), folder, StopRequest())
+    assert (
+        run_training(small_config("trainer.on_nan=rewind"), folder, StopRequest())["rewinds"] == 1
+    )
+
+
+def test_before_the_first_validation_it_is_the_start(small_config, tmp_path, breaks, capsys):
+    breaks(4, until=1)
+    run_training(small_config(*REWIND), RunFolder(tmp_path / "run"), StopRequest())
+    assert "loss was not finite at step 4; back to step 0" in capsys.readouterr().err
