@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from nfvae.commands.table import table
 from nfvae.flows import FLOWS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = ROOT / "outputs" / "reference"
+TABLES = REFERENCE / "rezende2015"
 
 
 def rows(first_cell: str) -> list[list[str]]:
@@ -54,6 +56,14 @@ def test_energy_rows_are_the_file():
     for energy in ("U1", "U2", "U3", "U4"):
         kls = [f"{fit['kl']:.3f}" for fit in fits if fit["energy"] == energy]
         assert f"| {energy} | {' | '.join(kls)} |\n" in README
+
+
+@pytest.mark.skipif(not TABLES.exists(), reason="no reference table yet")
+def test_reference_tables_follow_from_the_result_files(tmp_path):
+    assert table([str(TABLES), "--out", str(tmp_path)]) == 0
+    for name in ("table.md", "table.tex", "table.csv"):
+        assert (tmp_path / name).read_bytes() == (TABLES / name).read_bytes(), name
+    assert (TABLES / "table.md").read_text() in README
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))

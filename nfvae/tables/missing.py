@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 
 from nfvae.tables.cells import Cell
 from nfvae.tables.results import Conditions, Unfinished
@@ -46,6 +46,30 @@ def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> lis
         for flow, K in _points(present)
         if (absent := set().union(*present.values()) - present[flow, K])
     ]
+
+
+def describe_missing(missing: Iterable[Missing]) -> list[str]:
+    """A line for each model that lacks seeds, and one for all that a grid has no run of."""
+    lines = []
+    for (conditions, protocol), group in groupby(missing, lambda m: (m.conditions, m.protocol)):
+        data, binarization, split, latent_dim, num_samples = conditions
+        grid = f"{data}, {binarization}, {split}, D={latent_dim}, S={num_samples}"
+        if protocol is not None:
+            grid += f", protocol={protocol}"
+        absent = list(group)
+        lines += [
+            f"flow={m.flow} K={m.K} seed={','.join(map(str, m.seeds))} ({grid})"
+            for m in absent
+            if not m.whole
+        ]
+        whole = [m for m in absent if m.whole]
+        models = [
+            f"flow={flow} K={','.join(str(m.K) for m in models)}"
+            for flow, models in groupby(whole, lambda m: m.flow)
+        ]
+        if models:
+            lines.append(f"every seed of {'; '.join(models)} ({grid})")
+    return lines
 
 
 def _points(present: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -12,15 +12,19 @@ class Published:
     """A paper's table.
 
     Attributes:
-        label: names the source in a column's head.
+        key: names the source in a file's column.
+        label: names it in the head of a column.
         protocol: how the numbers came about, for a note below the table.
+        digits: that a quantity was given with, after the point.
         values: (flow, K) -> quantity -> nats per image.
     """
 
+    key: str
     label: str
     data: str
     latent_dim: int
     protocol: str
+    digits: Mapping[Quantity, int]
     values: Mapping[tuple[str, int], Mapping[Quantity, float]]
 
     def fits(self, conditions: Conditions) -> bool:
@@ -29,14 +33,16 @@ class Published:
 
 
 REZENDE_MOHAMED_2015 = Published(
+    key="rezende_mohamed_2015",
     label="R&M 2015",
     data="mnist",
     latent_dim=40,
     protocol=(
-        "Rezende & Mohamed 2015, binarized MNIST (a draw of their own), maxout networks of 400 "
-        "units, 500,000 updates of RMSprop; one value a cell, without a deviation. NLL from table "
-        "2, printed as upper bounds, S = 200; −ELBO and gap read off figure 4, ±0.03"
+        "Rezende & Mohamed 2015, binarized MNIST (whose draw need not be the one used here), "
+        "networks of 400 maxout units, 500,000 updates of RMSprop, no deviations given; NLL from "
+        "table 2, S = 200, printed as upper bounds; −ELBO and gap read off figure 4, ±0.03"
     ),
+    digits={"neg_elbo": 2, "nll": 1, "gap": 2},
     values={
         ("none", 0): {"neg_elbo": 96.74, "gap": 6.82, "nll": 89.9},
         ("planar", 10): {"neg_elbo": 93.57, "gap": 6.04, "nll": 87.5},

@@ -1,0 +1,77 @@
+"""table.py: the papers' tables and figure 4, from whatever results there are."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NoReturn
+
+from nfvae.errors import NfvaeError, ResultsError
+from nfvae.storage.atomic import write_atomically
+from nfvae.tables import Cell, collect, find_missing, make_cells, make_tables
+from nfvae.tables.latex import latex
+from nfvae.tables.markdown import markdown
+from nfvae.tables.missing import describe_missing
+from nfvae.tables.spreadsheet import csv_text
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; --help tells more\n")
+
+
+def table(arguments: Sequence[str]) -> int:
+    """Returns the exit status; the tables go to standard output, what is missing to the other."""
+    parser = _Parser(description=__doc__.partition(": ")[2])
+    parser.add_argument("folder", nargs="+", type=Path, help="runs, or folders with runs below")
+    parser.add_argument("--out", type=Path, help="write table.md, .tex, .csv and figures there")
+    options = parser.parse_args(arguments)
+    try:
+        _table(options.folder, options.out)
+    except NfvaeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _table(folders: Iterable[Path], out: Path | None) -> None:
+    found = collect(folders)
+    cells = make_cells(found.runs)
+    for run in found.unfinished:
+        print(f"unfinished  {run.path}: at step {run.step}, of {run.budget}", file=sys.stderr)
+    for line in describe_missing(find_missing(cells, found.unfinished)):
+        print(f"missing     {line}", file=sys.stderr)
+    if not cells:
+        raise ResultsError("no complete run below the given folders; a run ends with results.json")
+    tables = make_tables(cells)
+    text = markdown(tables)
+    if out is not None:
+        _make(out)
+    print(text, end="")
+    if out is not None:
+        write_atomically(out / "table.md", text.encode())
+        write_atomically(out / "table.tex", latex(tables).encode())
+        write_atomically(out / "table.csv", csv_text(cells).encode())
+        _save_figures(cells, out)
+        print(f"written to  {out}", file=sys.stderr)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"--out {folder} cannot be made: {error.strerror}") from None
+
+
+def _save_figures(cells: Sequence[Cell], out: Path) -> None:
+    """One for each set of conditions under which K varies; the name says which."""
+    from nfvae.reporting.length_figure import length_figure  # matplotlib takes a second
+    from nfvae.reporting.style import save_pdf, save_png
+
+    for conditions, group in groupby(cells, key=lambda cell: cell.conditions):
+        if figure := length_figure(list(group)):
+            data, binarization, split, latent_dim, num_samples = conditions
+            name = f"figure_{data}_{binarization}_{split}_D{latent_dim}_S{num_samples}"
+            save_png(figure, out / f"{name}.png", dpi=150)
+            save_pdf(figure, out / f"{name}.pdf")
