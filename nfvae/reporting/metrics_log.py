@@ -1,24 +1,35 @@
-"""Scalars of a run, to TensorBoard and to metrics.jsonl."""
+"""What a run shows while it trains: scalars in metrics.jsonl, and everything in TensorBoard."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from torch import Tensor
 from torch.utils.tensorboard import summary
 
+from nfvae.config import Config
 from nfvae.errors import RunFolderError
 from nfvae.reporting.event_file import EventFile
+from nfvae.reporting.hyperparameters import hyperparameters
 from nfvae.storage.atomic import cannot_write, write_atomically
+
+BINS = 80  # of equal width; TensorBoard's own 1,500 make a file ten times as large
+
+# What the HParams table can be sorted and plotted by: figures of results.json, and the course of
+# the validation for runs that are not complete yet.
+FINAL = ("neg_elbo", "nll", "kl", "distortion", "sum_log_det", "active_units")
+HPARAM_METRICS = ("val/neg_elbo", *(f"test/{name}" for name in FINAL))
 
 
 class MetricsLog:
-    """Appends to both; after a resume, goes on from the checkpoint's step without repetition.
+    """Appends to both logs; after a resume, goes on from the checkpoint's step without repetition.
 
     A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events later than
-    `step`, left by a run that was killed after its last checkpoint, are dropped.
+    `step`, left by a run that was killed after its last checkpoint, are dropped; at step 0, all.
 
     Raises, as the methods do:
         RunFolderError: the folder cannot be written or the disk is full.
@@ -30,19 +41,40 @@ class MetricsLog:
         self._folder = folder
         with self._writing():
             self._file = metrics.open("a")
-            self._events = EventFile(folder, first_step=step + 1)
+            self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
-    def scalars(self, step: int, values: dict[str, float]) -> None:
+    def config(self, config: Config) -> None:
+        """Say what is run, as text and as a row of the HParams table; once, at step 0."""
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        experiment, start, _ = _hparams(hyperparameters(config))
+        with self._writing():
+            self._events.add(0, summary.text("config", f"```yaml\n{text}```"), experiment, start)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Log values under their names, "group/name"."""
         with self._writing():
             self._events.add(step, *(summary.scalar(*named) for named in values.items()))
             self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
 
-    def image(self, step: int, name: str, image: Tensor) -> None:
-        """Log an image [1, H, W] with values in [0, 1]."""
+    def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:
+        """Log how finite values of any shape are distributed."""
+        made = [summary.histogram(name, v.cpu().numpy(), BINS) for name, v in values.items()]
         with self._writing():
-            self._events.add(step, summary.image(name, image, dataformats="CHW"))
+            self._events.add(step, *made)
+
+    def images(self, step: int, images: Mapping[str, Tensor]) -> None:
+        """Log images [C, H, W], float in [0, 1] or uint8; C is 1 or 3."""
+        made = [summary.image(*named, dataformats="CHW") for named in images.items()]
+        with self._writing():
+            self._events.add(step, *made)
+
+    def results(self, step: int, results: Mapping[str, Any]) -> None:
+        """Complete the run's row of the HParams table with what results.json will hold."""
+        known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
+        _, _, end = _hparams({})
+        with self._writing():
+            self._events.add(step, *(summary.scalar(*named) for named in known), end)
 
     def sync(self) -> None:
         """Bring everything to the disk."""
@@ -64,6 +96,14 @@ class MetricsLog:
             yield
         except OSError as error:
             raise cannot_write(self._folder, error) from None
+
+
+def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:
+    """Experiment, session start and session end, for the run's own events.
+
+    SummaryWriter.add_hparams would put them in a sub-run with a time as its name.
+    """
+    return summary.hparams(values, dict.fromkeys(HPARAM_METRICS, 0.0))  # type: ignore[no-any-return]
 
 
 def _lines_until(metrics: Path, step: int) -> list[str]:

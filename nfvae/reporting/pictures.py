@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from nfvae.grid import Grid
 from nfvae.vae import VAE
+
+PLANE = 3.0  # N(0, I) has 99.5% of its mass within [−3, 3]²
 
 
 @torch.inference_mode()
@@ -21,6 +24,17 @@ def prior_samples(
 ) -> Tensor:
     """Pixel probabilities decoded from z ~ N(0, I), rows × rows: [1, H, W] in [0, 1]."""
     return _grid(vae.generate(rows * rows, generator), shape, columns=rows)
+
+
+@torch.inference_mode()
+def latent_plane(vae: VAE, shape: tuple[int, int], rows: int = 15) -> Tensor:
+    """Pixel probabilities over [−3, 3]² of a model with two latents: [1, H, W] in [0, 1].
+
+    z1 runs to the right and z2 upwards.
+    """
+    z = Grid.square(PLANE, rows).points.flip(0).flatten(0, 1)
+    weight = vae.output.weight
+    return _grid(vae.decode(z.to(weight)).sigmoid(), shape, columns=rows)
 
 
 def _grid(images: Tensor, shape: tuple[int, int], columns: int) -> Tensor:

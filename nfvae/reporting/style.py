@@ -1,9 +1,15 @@
-"""What all figures share: colours that survive colour blindness, and the way to a file."""
+"""What all figures share: colours that survive colour blindness, quiet axes, and the way to a file.
+
+Colours are constants by role, since the report's page swaps them for others on a dark screen.
+"""
 
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nfvae.storage.atomic import write_atomically
@@ -12,7 +18,34 @@ DENSITY_MAP = "viridis"
 SMALL, NORMAL = 7, 9  # points
 ON_DENSITY = "white"  # text over the map's dark end, where densities vanish
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
+INK, QUIET, GRID = "#24292f", "#57606a", "#d8dee4"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, for print in grey
+
+# Petroff's ten (2021), made for colour-blind readers too.
+DIGITS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+
+
+def dress(axes: Axes, x: str, y: str) -> None:
+    """Labels with units, a quiet frame and a grid behind the data."""
+    axes.set_xlabel(x, fontsize=NORMAL, color=INK)
+    axes.set_ylabel(y, fontsize=NORMAL, color=INK)
+    axes.tick_params(labelsize=NORMAL - 1, color=QUIET, labelcolor=QUIET, length=3)
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in ("left", "bottom"))
+        spine.set_color(QUIET)
+
+
+def pixels(figure: Figure, dpi: int = 110) -> npt.NDArray[np.uint8]:
+    """A figure as an image: [H, W, 3]."""
+    content = BytesIO()
+    figure.savefig(content, format="rgba", dpi=dpi)
+    width, height = (int(inches * dpi) for inches in figure.get_size_inches())
+    return np.frombuffer(content.getvalue(), np.uint8).reshape(height, width, 4)[..., :3].copy()
 
 
 def save_png(figure: Figure, path: Path, dpi: int = 90) -> None:

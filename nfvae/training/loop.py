@@ -11,7 +11,7 @@ from nfvae.data import batches_in_order
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
 from nfvae.reporting.metrics_log import MetricsLog
-from nfvae.reporting.pictures import prior_samples, reconstructions
+from nfvae.reporting.model_log import flow_histograms, model_pictures
 from nfvae.reporting.progress import Progress
 from nfvae.storage.checkpoint import save_checkpoint
 from nfvae.storage.run_folder import RunFolder
@@ -49,6 +49,8 @@ def _train(state: TrainingState, folder: RunFolder, stop: StopRequest, clock: "S
         closing(MetricsLog(folder.path, folder.metrics, state.step)) as log,
         closing(Progress("train", state.max_steps, state.step, trainer.progress)) as progress,
     ):
+        if state.step == 0:
+            log.config(state.config)
         while not finished(state):
             if stop:
                 _save(state, folder, log, clock)
@@ -161,12 +163,16 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
     for name, value in values.items():
         if not isfinite(value):
             raise DivergenceError(f"{name} was not finite at step {state.step}")
-    x = next(batches_in_order(state.data.val, 1000))
     with torch.inference_mode():
-        by_step = state.vae.posterior(x).step_log_dets(generator).mean(-1)
-    values |= {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step.tolist(), start=1)}
+        posterior = state.vae.posterior(next(batches_in_order(state.data.val, 1000)))
+        log_dets = posterior.step_log_dets(generator)
+    by_step = log_dets.mean(-1).tolist()
+    values |= {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
     log.scalars(state.step, values)
-    _log_pictures(state, log, generator)
+    log.histograms(state.step, flow_histograms(posterior, log_dets))
+    if _pictures_due(state):
+        shape = state.data.image_shape
+        log.images(state.step, model_pictures(state.vae, state.data.val, shape, generator))
 
     improved = estimate.neg_elbo < state.best_neg_elbo
     if improved:
@@ -183,11 +189,7 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
     )
 
 
-def _log_pictures(state: TrainingState, log: MetricsLog, generator: torch.Generator) -> None:
+def _pictures_due(state: TrainingState) -> bool:
     every = max(1, state.max_steps // state.config.trainer.val_every // PICTURES)
-    if state.step // state.config.trainer.val_every % every and state.step != state.max_steps:
-        return
-    shape = state.data.image_shape
-    x = next(batches_in_order(state.data.val, 16))
-    log.image(state.step, "reconstructions", reconstructions(state.vae, x, shape, generator))
-    log.image(state.step, "samples", prior_samples(state.vae, shape, generator))
+    validation = state.step // state.config.trainer.val_every
+    return validation % every == 0 or state.step == state.max_steps

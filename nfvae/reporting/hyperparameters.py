@@ -1,0 +1,34 @@
+"""A configuration as flat names and values: what two runs of a sweep can differ in."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nfvae.config import Config
+from nfvae.storage.same_run import FREE_KEYS
+
+
+def hyperparameters(config: Config) -> dict[str, str | float]:
+    """Numbers and strings under dotted names, the same names for every configuration.
+
+    A flow's options are one string, since each family has its own; what changes no number is left
+    out.
+    """
+    mapping = config.model_dump(mode="json")
+    options = dict(mapping.pop("flow"))
+    named: dict[str, str | float] = {
+        "flow": options.pop("name"),
+        "flow.options": " ".join(f"{key}={value}" for key, value in options.items()),
+    }
+    for key, value in flatten(mapping):
+        if key not in FREE_KEYS and not key.startswith("run."):
+            named[key] = value if isinstance(value, str | int | float) else str(value)
+    return named
+
+
+def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings under dotted names."""
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
