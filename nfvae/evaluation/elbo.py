@@ -12,7 +12,7 @@ from nfvae.vae import VAE
 
 # Images times samples decoded at once: enough rows for the matrix products to run at full rate,
 # few enough that logits and their logarithms stay in cache.
-ROWS = 2000
+ROWS = 1000
 
 
 @dataclass(frozen=True)

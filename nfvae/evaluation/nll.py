@@ -12,7 +12,7 @@ from nfvae.evaluation.elbo import ROWS, standard_error
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
-IMAGES = 20  # encoded together; each is then decoded for ROWS // IMAGES samples at a time
+IMAGES = 10  # encoded together; each is then decoded for ROWS // IMAGES samples at a time
 
 
 @dataclass(frozen=True)

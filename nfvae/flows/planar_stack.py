@@ -33,6 +33,16 @@ def constrain(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     return torch.where(too_short, 1 + c, s), torch.where(too_short, 0.0, kappa)
 
 
+def _constrain_backward(
+    c: Tensor, n: Tensor, kappa: Tensor, grad_s: Tensor, grad_kappa: Tensor, shift: float
+) -> tuple[Tensor, Tensor]:
+    """Gradients with respect to c and n of what `constrain` gives."""
+    too_short = n < torch.finfo(c.dtype).eps ** 2
+    slope = torch.where(too_short, 1.0, torch.sigmoid(c + shift))  # ds/dc
+    per_n = torch.where(too_short, 0.0, grad_kappa / n)
+    return torch.addcmul(grad_s * slope, per_n, slope - 1), -per_n * kappa
+
+
 class PlanarStack(torch.autograd.Function):
     """(z [B, S, D], wu [B, 2K, D], b [B, K], shift) -> (z_K [B, S, D], log_dets [B, K, S]).
 
@@ -59,14 +69,14 @@ class PlanarStack(torch.autograd.Function):
         det = torch.addcmul(h * h, s.unsqueeze(-1), slope)
         uh = torch.cat([h * kappa.unsqueeze(-1), h], dim=1)  # û = u + kappa·w
         z_K = torch.baddbmm(z, uh.transpose(1, 2), wu)
-        ctx.save_for_backward(z, wu, gram, coupling, h, slope, det, s, kappa, uh)
+        ctx.save_for_backward(z, wu, gram, coupling, h, slope, det, c, n, s, kappa, uh)
         ctx.shift = shift
         return z_K, det.log()
 
     @staticmethod
     @first_order_only
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
-        z, wu, gram, coupling, h, slope, det, s, kappa, uh = ctx.saved_tensors
+        z, wu, gram, coupling, h, slope, det, c, n, s, kappa, uh = ctx.saved_tensors
         K = h.shape[1]
         w = wu[:, :K]
         wu_g = wu @ grad_z_K.transpose(1, 2)  # [B, 2K, S]
@@ -82,7 +92,7 @@ class PlanarStack(torch.autograd.Function):
         grad_kappa = (w_g * h).sum(-1) + (grad_coupling * gram[:, :, :K]).sum(1)
         grad_s = (grad_det * slope).sum(-1)
 
-        grad_c, grad_n = _constrain_backward(gram, s, kappa, grad_s, grad_kappa, ctx.shift)
+        grad_c, grad_n = _constrain_backward(c, n, kappa, grad_s, grad_kappa, ctx.shift)
 
         # gram = w·[w; u]ᵀ enters through the coupling, c and n.
         grad_gram = torch.cat([grad_coupling * kappa.unsqueeze(1), grad_coupling], dim=2)
@@ -110,15 +120,3 @@ def _adjoint(coupling: Tensor, slope: Tensor, direct: Tensor) -> Tensor:
         weight = coupling[:, k, :k].unsqueeze(-1) * slope[:, :k]
         grad_a[:, :k].addcmul_(weight, grad_a[:, k : k + 1])
     return grad_a
-
-
-def _constrain_backward(
-    gram: Tensor, s: Tensor, kappa: Tensor, grad_s: Tensor, grad_kappa: Tensor, shift: float
-) -> tuple[Tensor, Tensor]:
-    """Derivatives of `constrain` with respect to c = wᵀu and n = ‖w‖²."""
-    K = s.shape[1]
-    with torch.enable_grad():
-        n = gram[:, :, :K].diagonal(dim1=1, dim2=2).detach().requires_grad_()
-        c = gram[:, :, K:].diagonal(dim1=1, dim2=2).detach().requires_grad_()
-        grad_c, grad_n = torch.autograd.grad(constrain(c, n, shift), (c, n), (grad_s, grad_kappa))
-    return grad_c, grad_n

@@ -9,9 +9,12 @@ from nfvae.config import OptimConfig
 
 
 def make_optimizer(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """Adam (fused: one pass over the weights instead of five) or RMSprop."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), or RMSprop.
+
+    Fused: one pass over the weights instead of five.
+    """
     if config.name == "adam":
-        return optim.Adam(
+        return optim.AdamW(
             parameters,
             lr=config.lr,
             betas=(config.betas[0], config.betas[1]),
