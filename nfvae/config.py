@@ -83,6 +83,7 @@ class TrainerConfig(Section):
     on_nan: Literal["stop", "rewind"] = "stop"
     max_rewinds: Positive = 3
     num_threads: NumThreads | None
+    compile: bool = False
     progress: bool
 
 

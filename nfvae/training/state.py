@@ -18,6 +18,7 @@ from nfvae.objective import (
     importance_weighted,
 )
 from nfvae.storage.same_run import check_same_run
+from nfvae.training.compiled import compile_flow
 from nfvae.training.meter import Meter
 from nfvae.training.optim import learning_rate, make_optimizer
 from nfvae.vae import VAE
@@ -50,6 +51,8 @@ class TrainingState:
         )
         torch.manual_seed(config.seed)  # weights are drawn on the CPU: the same on every device
         self.vae = make_vae(config, pixel_mean(data.train).cpu()).to(device)
+        if config.trainer.compile:
+            compile_flow(self.vae.flow, device)
         self.optimizer = make_optimizer(config.optim, self.vae.parameters())
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.meter = Meter(TERMS, device)

@@ -1,0 +1,53 @@
+"""Planar flows as public code computes them, one step after the other, to be timed against."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from nfvae.flows.base import StepwiseFlow
+from nfvae.flows.planar import SHIFT
+
+
+class PlanarLoop(StepwiseFlow):
+    """The steps of `Planar`, same parameters, by elementwise products and sums."""
+
+    shift = SHIFT["identity"]
+
+    @property
+    def param_size(self) -> int:
+        return self.num_steps * (2 * self.dim + 1)
+
+    def initial_params(self) -> Tensor:
+        w = torch.randn(self.num_steps * self.dim) / self.dim**0.5
+        return torch.cat([w, torch.zeros(self.num_steps * (self.dim + 1))])
+
+    def unpack(self, params: Tensor) -> list[tuple[Tensor, ...]]:
+        size = self.num_steps * self.dim
+        w, u, b = params.split([size, size, self.num_steps], dim=-1)
+        shape = (self.num_steps, self.dim)
+        steps = zip(
+            w.unflatten(-1, shape).unbind(-2),
+            u.unflatten(-1, shape).unbind(-2),
+            b.unsqueeze(-1).unbind(-2),
+            strict=True,
+        )
+        return list(steps)
+
+    def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        w, u, b = params
+        c = self.dot(w, u)
+        u_hat = u + (softplus(c + self.shift) - 1 - c) * w / w.square().sum(-1, keepdim=True)
+        h = torch.tanh(self.dot(w, z) + b)
+        log_det = torch.log(torch.abs(1 + self.dot((1 - h.square()) * w, u_hat)))
+        return z + u_hat * h, log_det.squeeze(-1)
+
+    def dot(self, a: Tensor, b: Tensor) -> Tensor:
+        """Inner products of rows: [*, D], [*, D] -> [*, 1]."""
+        return (a * b).sum(-1, keepdim=True)
+
+
+class PlanarBmmLoop(PlanarLoop):
+    """The same by batched products of a row and a column, the form most often seen."""
+
+    def dot(self, a: Tensor, b: Tensor) -> Tensor:
+        return torch.matmul(a.unsqueeze(-2), b.unsqueeze(-1)).squeeze(-1)

@@ -1,0 +1,25 @@
+"""Times of several things, taken in turn."""
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """The median time of each case in seconds.
+
+    All cases are run once in each of the rounds, so that a machine that slows down or is busy for
+    a while slows all of them. Two rounds before the first are not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for round_ in range(-2, repeats):
+        for name, case in cases.items():
+            start = clock()
+            case()
+            if round_ >= 0:
+                times[name].append(clock() - start)
+    return {name: median(taken) for name, taken in times.items()}
