@@ -6,12 +6,22 @@ into one line that names the key, the value and what is allowed.
 
 import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+import torch
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from nfvae.data.dataset import Binarization
-from nfvae.errors import ConfigError
+from nfvae.errors import ConfigError, shown
 from nfvae.flows import FLOWS, Flow
 from nfvae.nets.mlp import Activation
 from nfvae.objective import AnnealingKind
@@ -20,6 +30,7 @@ S = TypeVar("S", bound=BaseModel)
 
 Positive = Annotated[int, Field(ge=1, le=10**12)]
 NumThreads = Annotated[int, Field(ge=1, le=1024)]
+NumSteps = Annotated[int, Field(ge=0, le=10**12)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")]  # good as part of a path
@@ -44,7 +55,7 @@ class ModelConfig(Section):
 
     name: Literal["mlp"]
     latent_dim: Size
-    hidden: Annotated[list[Size], Field(min_length=1)]
+    hidden: Annotated[list[Size], Field(min_length=1, max_length=100)]
     activation: Activation
 
 
@@ -102,6 +113,13 @@ class RunConfig(Section):
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
     name: Name | None
 
+    @field_validator("dir")
+    @classmethod
+    def _good_path(cls, path: str | None) -> str | None:
+        if path is not None and any(len(part.encode()) > 255 for part in Path(path).parts):
+            raise ValueError("has a name of more than 255 bytes in it; choose a shorter one")
+        return path
+
     @model_validator(mode="after")
     def _one_place(self) -> "RunConfig":
         if self.dir is not None and self.name is not None:
@@ -112,7 +130,7 @@ class RunConfig(Section):
 class Config(Section):
     """Everything a training run depends on."""
 
-    K: Annotated[int, Field(ge=0, le=10_000)]
+    K: NumSteps
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     device: Literal["auto", "cpu", "cuda"]
     protocol: Name | None = None  # a label: the settings themselves are in the sections
@@ -133,7 +151,7 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
         ConfigError: an unknown key, a wrong type, a value out of range, or parts that do not fit.
     """
     config = check_section(Config, mapping)
-    build_flow(config.flow, config.model.latent_dim, config.K)
+    flow_size(config.flow, config.model.latent_dim, config.K)
     return config
 
 
@@ -154,13 +172,52 @@ def build_flow(flow: Mapping[str, Any], dim: int, num_steps: int) -> Flow:
     options = dict(flow)
     name = options.pop("name", None)
     if not isinstance(name, str) or name not in FLOWS:
-        raise ConfigError(f"flow.name={name} is unknown; known: {', '.join(sorted(FLOWS))}")
+        raise ConfigError(f"flow.name={shown(name)} is unknown; known: {', '.join(sorted(FLOWS))}")
     family = FLOWS[name]
     checked = check_section(_options_schema(family), options, at="flow").model_dump()
     try:
         return family(dim, num_steps, **checked)
     except ValueError as error:
         raise ConfigError(f"flow={name}: {error}") from None
+
+
+class FlowSize(NamedTuple):
+    """Of a flow with all its K steps."""
+
+    param_size: int
+    """Numbers an image that it takes from the encoder."""
+    num_weights: int
+    """Weights of its own."""
+
+
+def flow_size(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
+    """The size of what `build_flow` would build, at no cost in memory and for any K in no time.
+
+    Every family grows evenly with K, or evenly by pairs of steps (then an odd K is out by half a
+    step): it is built, without numbers, with 2 steps and with 4.
+
+    Raises:
+        ConfigError: as `build_flow`.
+    """
+    if num_steps <= 4:
+        return _measured(flow, dim, num_steps)
+    try:
+        two, four = (_measured(flow, dim, k) for k in (2, 4))
+    except ConfigError:
+        return _measured(flow, dim, num_steps)  # a family that allows but some K says so
+    return FlowSize(*(a + (b - a) * (num_steps - 2) // 2 for a, b in zip(two, four, strict=True)))
+
+
+def _measured(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
+    try:
+        with torch.device("meta"):
+            built = build_flow(flow, dim, num_steps)
+    except (RuntimeError, TypeError, OverflowError):  # beyond 2^63 numbers
+        sizes = " ".join(f"flow.{key}={value}" for key, value in flow.items() if key != "name")
+        raise ConfigError(
+            f"flow={flow['name']} {sizes} describes weights larger than any memory"
+        ) from None
+    return FlowSize(built.param_size, sum(weight.numel() for weight in built.parameters()))
 
 
 def _options_schema(family: type[Flow]) -> type[Section]:
@@ -181,9 +238,10 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
         siblings: Any = schema
         for part in first["loc"][:-1]:
             siblings = siblings.model_fields[part].annotation
-        return f"{key} is not a key here; known: {', '.join(sorted(siblings.model_fields))}"
+        known = ", ".join(sorted(siblings.model_fields))
+        return f"{shown(key)} is not a key here; " + (f"known: {known}" if known else "none is")
     if first["type"] == "missing":
         return f"{key} is missing from the configuration"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    shown = "null" if first["input"] is None else first["input"]
-    return f"{key} {message}" if isinstance(shown, dict) else f"{key}={shown} {message}"
+    value = first["input"]
+    return f"{key} {message}" if isinstance(value, dict) else f"{key}={shown(value)} {message}"

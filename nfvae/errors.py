@@ -31,3 +31,9 @@ class NotInvertibleError(NfvaeError, NotImplementedError):
 
 class ResultsError(NfvaeError):
     """Results that are damaged, or that do not belong in one table."""
+
+
+def shown(value: object, length: int = 60) -> str:
+    """A value on one line, cut where it is long."""
+    text = " ".join(("null" if value is None else str(value)).split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -66,7 +66,7 @@ def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRe
             raise ConfigError(f"experiment={comparison.name} chooses {key} itself; leave {key} out")
     tasks = comparison.tasks(config.task)
     for task in tasks:
-        task.posterior()  # a flow that cannot be built is refused before any work
+        task.check()
     name = f"{comparison.name}_seed{config.seed}"
     folder = Path("outputs/reference") / name if config.dir is None else Path(config.dir)
     fits = Path("outputs") / name if config.dir is None else folder / "fits"

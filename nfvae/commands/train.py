@@ -8,8 +8,10 @@ from typing import Any
 
 from nfvae.cli import command_line, overrides
 from nfvae.config import parse_config
+from nfvae.memory import check_memory
 from nfvae.reporting.summary import summary
 from nfvae.storage.run_folder import RunFolder, default_name
+from nfvae.training.device import choose_device
 from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.training.run import run_training
 
@@ -18,8 +20,9 @@ def train(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; raises NfvaeError."""
     config = parse_config(composed)
     name = config.run.name or default_name(config, overrides())
-    path = Path("outputs") / name if config.run.dir is None else Path(config.run.dir)
+    path = Path("outputs") / name if config.run.dir is None else Path(config.run.dir).expanduser()
     folder = RunFolder(path)
+    check_memory(config, choose_device(config.device))
     if folder.complete:
         print(f"{path} is complete already")
     else:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from nfvae.config import Section
-from nfvae.energies.task import EnergyName, FitTask, NumSteps, run_task
+from nfvae.config import NumSteps, Section
+from nfvae.energies.task import EnergyName, FitTask, run_task
 from nfvae.training.interruption import StopRequest, stop_on_signals
 
 

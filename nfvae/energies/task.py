@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from nfvae.config import OptimConfig, Section, build_flow
+from nfvae.config import NumSteps, OptimConfig, Section, build_flow, flow_size
 from nfvae.energies.fit import FitConfig, PlainPosterior, fit
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES
 from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
+from nfvae.memory import available_memory, flow_sizes, numbers_per_parameter, require_memory
 from nfvae.posterior import FlowPosterior
 from nfvae.provenance import provenance
 from nfvae.storage.atomic import make_folder, require_writable, write_atomically
@@ -29,7 +30,6 @@ NUM_SAVED_SAMPLES = 10_000
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
-NumSteps = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class FitTask(Section):
@@ -51,6 +51,21 @@ class FitTask(Section):
     def title(self) -> str:
         """For a figure."""
         return f"{self.flow['name']} K={self.K}"
+
+    def check(self) -> None:
+        """What can be found wrong before any work.
+
+        Raises:
+            ConfigError: flow and options do not go together, or not into memory.
+        """
+        size = flow_size(self.flow, 2, self.K)
+        require_memory(
+            size.param_size + size.num_weights,
+            numbers_per_parameter(self.optim),
+            self.fit.num_samples * 2 * (self.K + 1),
+            available_memory(torch.device("cpu")),
+            {"K": self.K, **flow_sizes(self.flow), "fit.num_samples": self.fit.num_samples},
+        )
 
     def posterior(self) -> PlainPosterior:
         """Where the fit starts; draws from torch's global generator.
@@ -74,6 +89,7 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     done = read_results(task, folder)
     if done is not None:
         return done
+    task.check()
     _make(folder)
     torch.manual_seed(task.seed)
     posterior = task.posterior()

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from nfvae.flows.conditioner import ConditionedFlow, Conditioner
@@ -111,7 +111,7 @@ class NICE(Coupling):
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1)] = 1,
+        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
     ) -> None:
         super().__init__(
             dim,
@@ -151,7 +151,7 @@ class RealNVP(Coupling):
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1)] = 1,
+        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
         max_log_scale: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         super().__init__(

@@ -26,7 +26,7 @@ class FullRank(Flow):
 
     def __init__(self, dim: int, num_steps: int = 1) -> None:
         if num_steps > 1:
-            raise ValueError(f"a linear flow has one step, so K must be 0 or 1, got K={num_steps}")
+            raise ValueError(f"it has one step, so K must be 0 or 1, got K={num_steps}")
         super().__init__(dim, num_steps)
 
     @property

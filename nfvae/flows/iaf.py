@@ -12,7 +12,7 @@ from math import expm1, log
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -61,7 +61,7 @@ class IAF(ConditionedFlow):
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 320,
-        hidden_layers: Annotated[int, Ge(1)] = 1,
+        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
         initial_gate: Annotated[float, Gt(0), Lt(1)] = 0.9,
     ) -> None:
         forwards = torch.arange(dim)

@@ -13,7 +13,7 @@ class Identity(Flow):
 
     def __init__(self, dim: int, num_steps: int = 0) -> None:
         if num_steps:
-            raise ValueError(f"flow=none has no steps, so K must be 0, got K={num_steps}")
+            raise ValueError(f"it has no steps, so K must be 0, got K={num_steps}")
         super().__init__(dim, 0)
 
     @property

@@ -6,7 +6,7 @@ Each moved component goes through an increasing piecewise rational-quadratic fun
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from nfvae.flows.coupling import Coupling
@@ -40,7 +40,7 @@ class Spline(Coupling):
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1)] = 1,
+        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
         bins: Annotated[int, Ge(2)] = 8,
         bound: Annotated[float, Gt(0)] = 5.0,
     ) -> None:
