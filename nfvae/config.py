@@ -239,9 +239,9 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
         for part in first["loc"][:-1]:
             siblings = siblings.model_fields[part].annotation
         known = ", ".join(sorted(siblings.model_fields))
-        return f"{shown(key)} is not a key here; " + (f"known: {known}" if known else "none is")
+        return f"{shown(key)} is not a key here; " + (f"known: {known}" if known else "there are no options here")
     if first["type"] == "missing":
-        return f"{key} is missing from the configuration"
+        return f"{key} is missing from the configuration; give it as {key}=…"
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
     value = first["input"]
     return f"{key} {message}" if isinstance(value, dict) else f"{key}={shown(value)} {message}"
