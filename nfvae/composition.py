@@ -59,8 +59,8 @@ def _one_line(error: Exception, config_name: str) -> str:
         return f"{error.full_key} must be given: {error.full_key}=…"
     if isinstance(error, OverrideParseException):
         return (
-            f"{shown(error.override)} cannot be read as key=value; a value with other than plain "
-            """characters goes into two kinds of quotes: 'run.dir="~/runs"'"""
+            f"{shown(error.override)} cannot be read as key=value; special characters in a value "
+            """need two kinds of quotes around it: 'run.dir="~/runs"'"""
         )
     text = " ".join(str(error).split()).partition(" Config search path:")[0]
     if unknown := re.match(r"Could not override '(.+?)'", text):

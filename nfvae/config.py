@@ -215,7 +215,7 @@ def _measured(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
     except (RuntimeError, TypeError, OverflowError):  # beyond 2^63 numbers
         sizes = " ".join(f"flow.{key}={value}" for key, value in flow.items() if key != "name")
         raise ConfigError(
-            f"flow={flow['name']} {sizes} describes weights larger than any memory"
+            f"flow={flow['name']} {sizes} need more than any memory; make some of them smaller"
         ) from None
     return FlowSize(built.param_size, sum(weight.numel() for weight in built.parameters()))
 
@@ -230,6 +230,14 @@ def _options_schema(family: type[Flow]) -> type[Section]:
     return create_model(family.__name__, __base__=Section, **options)  # type: ignore[call-overload, no-any-return]
 
 
+_PUT_PLAINLY = {
+    "too_short": "should have a length of at least {min_length}",
+    "too_long": "should have a length of at most {max_length}",
+    "string_too_short": "should not be empty",
+    "string_pattern_mismatch": "should be letters, digits and _ + - . , = only, no dot first",
+}
+
+
 def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> str:
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in ((at, *first["loc"]) if at else first["loc"])]
@@ -239,9 +247,12 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
         for part in first["loc"][:-1]:
             siblings = siblings.model_fields[part].annotation
         known = ", ".join(sorted(siblings.model_fields))
-        return f"{shown(key)} is not a key here; " + (f"known: {known}" if known else "there are no options here")
+        return f"{shown(key)} is not a key here; " + (
+            f"known: {known}" if known else "there are no options here"
+        )
     if first["type"] == "missing":
         return f"{key} is missing from the configuration; give it as {key}=…"
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    message = _PUT_PLAINLY.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    message = message.removeprefix("Value error, ").replace("Input should", "should")
     value = first["input"]
     return f"{key} {message}" if isinstance(value, dict) else f"{key}={shown(value)} {message}"

@@ -78,7 +78,9 @@ def _check(runs: Mapping[str, Config]) -> Config:
 
 def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
     if max(indices) >= len(data.test):
-        raise ConfigError(f"images={max(indices)} is not in the test split of {len(data.test)}")
+        raise ConfigError(
+            f"images={max(indices)} is not in the test split; allowed: 0 to {len(data.test) - 1}"
+        )
     return gather_batch(data.test, torch.tensor(indices)).double()
 
 

@@ -19,10 +19,18 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """
     try:
         mapping = yaml.load(path.read_text(), Loader=_Loader)
-    except FileNotFoundError:
-        raise RunFolderError(f"{path.parent} is no run folder: it has no {path.name}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunFolderError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(
+            f"{path.parent} is no run folder: it has no {path.name}; name one that train.py made"
+        ) from None
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        fault = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
+        raise RunFolderError(
+            f"{path} is no YAML ({' '.join(fault.split())}); put it right or use another folder"
+        ) from None
     if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
         raise RunFolderError(f"{path} is not a mapping of keys to values")
     return mapping

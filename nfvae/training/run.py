@@ -12,6 +12,7 @@ from nfvae.errors import CheckpointError
 from nfvae.reporting.metrics_log import MetricsLog
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
+from nfvae.storage.same_run import differences
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import StopRequest
 from nfvae.training.loop import fit
@@ -38,7 +39,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     state = TrainingState(config, data, device)
     with folder.held(config):
         if folder.last.exists():
-            state.load_state_dict(_load_last(folder, device), folder.last)
+            _load_last(state, folder)
         fit(state, folder, stop)
 
         described = describe(state)
@@ -51,9 +52,9 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         return measured | described
 
 
-def _load_last(folder: RunFolder, device: torch.device) -> dict[str, Any]:
+def _load_last(state: TrainingState, folder: RunFolder) -> None:
     try:
-        return load_checkpoint(folder.last, device)
+        state.load_state_dict(load_checkpoint(folder.last, state.device), folder.last)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; {_way_back(folder)}") from None
 
@@ -75,7 +76,7 @@ def _way_back(folder: RunFolder) -> str:
 
 def _load_best(folder: RunFolder, state: TrainingState, device: torch.device) -> dict[str, Any]:
     """Weights of the step that was best."""
-    again = f"delete {folder.last} to train again, or take eval.checkpoint=last in another run.dir"
+    again = f"delete {folder.last} to train again"
     try:
         best = load_checkpoint(folder.best, device)
     except CheckpointError as error:
@@ -102,13 +103,42 @@ def load_vae(
     folder = RunFolder(Path(path))
     config = folder.parse_config()
     file = folder.best if checkpoint == "best" else folder.last
-    weights = load_checkpoint(file, device).get("model")
+    content = _load_either(folder, file, device)
+    weights = content.get("model")
     if not isinstance(weights, dict) or not isinstance(weights.get("output.bias"), torch.Tensor):
         raise CheckpointError(f"{file} holds no model of this project")
+    _check_made_so(config, content.get("config"), file, folder)
     bias = weights["output.bias"]
     vae = make_vae(config, torch.full_like(bias, 0.5, device="cpu"))
     load_weights(vae, weights, file)
     return vae.to(device)
+
+
+def _load_either(folder: RunFolder, file: Path, device: torch.device | str) -> dict[str, Any]:
+    """A checkpoint; where it is no good and the run's other one is, the error says so."""
+    try:
+        return load_checkpoint(file, device)
+    except CheckpointError as error:
+        other = folder.last if file == folder.best else folder.best
+        try:
+            load_checkpoint(other)
+        except CheckpointError:
+            remedy = "train again in another run.dir"
+        else:
+            remedy = f"{other} is good: evaluate.py takes it with eval.checkpoint={other.stem}"
+        raise CheckpointError(f"{error}; {remedy}") from None
+
+
+def _check_made_so(config: Config, made: object, file: Path, folder: RunFolder) -> None:
+    """The model of a checkpoint is the one that config.yaml describes."""
+    says = config.model_dump(mode="json")
+    was = made if isinstance(made, dict) else {}
+    for section in ("flow", "K", "model", "data"):
+        for key, left, right in differences({section: was.get(section)}, {section: says[section]}):
+            raise CheckpointError(
+                f"{file} was made with {key}={left}, but {folder.config_file} says {key}={right}; "
+                "put config.yaml right"
+            )
 
 
 def read_data(config: DataConfig) -> Dataset:

@@ -185,9 +185,7 @@ def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:
 
 def _misfit(file: Path, error: Exception) -> str:
     what = " ".join(str(error).split())[:160]
-    return (
-        f"{file} does not fit the run's configuration ({what}); move it away or use another run.dir"
-    )
+    return f"{file} does not fit the run's configuration ({what})"
 
 
 def make_vae(config: Config, mean: Tensor) -> VAE:
