@@ -4,9 +4,9 @@ Since z_k = z_0 + Σ_{j≤k} û_j h_j, the pre-activations of the whole stack ob
 
     a_k = w_kᵀz_0 + b_k + Σ_{j<k} (w_kᵀû_j) h_j,     h_k = tanh(a_k)
 
-so a stack costs one batched product for w_kᵀ[w_j, u_j], one for w_kᵀz_0, a recurrence over K
-*scalars* a sample (not over K vectors), and one batched product for z_K. The backward pass is one
-unit-triangular solve and the same products again.
+so a stack costs one batched product for the K × K matrix ûwᵀ, one for w_kᵀz_0, a recurrence over
+K *scalars* a sample (not over K vectors), and one batched product for z_K. The backward pass is one
+unit-triangular solve and two products for each.
 """
 
 from typing import Any
@@ -52,64 +52,59 @@ class PlanarStack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, wu: Tensor, b: Tensor, shift: float) -> tuple[Tensor, Tensor]:
         K = b.shape[1]
-        w = wu[:, :K]
-        gram = w @ wu.transpose(1, 2)  # [B, K, 2K]: wᵀw | wᵀu
-        n = gram[:, :, :K].diagonal(dim1=1, dim2=2)
-        c = gram[:, :, K:].diagonal(dim1=1, dim2=2)
+        w, u = wu[:, :K], wu[:, K:]
+        c, n = (w * u).sum(-1), (w * w).sum(-1)
         s, kappa = constrain(c, n, shift)
-        coupling = torch.addcmul(gram[:, :, K:], gram[:, :, :K], kappa.unsqueeze(1))  # w_kᵀû_j
+        u_hat = torch.addcmul(u, kappa.unsqueeze(-1), w)
+        coupling = u_hat @ w.transpose(1, 2)  # [B, K, K]: row j holds w_kᵀû_j of all k
 
         a = torch.baddbmm(b.unsqueeze(-1), w, z.transpose(1, 2))  # [B, K, S]
         h = torch.empty_like(a)
         for k in range(K):
             h_k = torch.tanh(a[:, k : k + 1], out=h[:, k : k + 1])
-            a[:, k + 1 :].addcmul_(coupling[:, k + 1 :, k : k + 1], h_k)
+            a[:, k + 1 :].addcmul_(coupling[:, k, k + 1 :].unsqueeze(-1), h_k)
 
         slope = sech2(a)
         det = torch.addcmul(h * h, s.unsqueeze(-1), slope)
-        uh = torch.cat([h * kappa.unsqueeze(-1), h], dim=1)  # û = u + kappa·w
-        z_K = torch.baddbmm(z, uh.transpose(1, 2), wu)
-        ctx.save_for_backward(z, wu, gram, coupling, h, slope, det, c, n, s, kappa, uh)
+        z_K = torch.baddbmm(z, h.transpose(1, 2), u_hat)
+        ctx.save_for_backward(z, wu, coupling, h, slope, det, c, n, s, kappa, u_hat)
         ctx.shift = shift
         return z_K, det.log()
 
     @staticmethod
     @first_order_only
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
-        z, wu, gram, coupling, h, slope, det, c, n, s, kappa, uh = ctx.saved_tensors
+        z, wu, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
         K = h.shape[1]
-        w = wu[:, :K]
-        wu_g = wu @ grad_z_K.transpose(1, 2)  # [B, 2K, S]
-        w_g, u_g = wu_g[:, :K], wu_g[:, K:]
+        w, u = wu[:, :K], wu[:, K:]
 
         # Adjoint of the recurrence: ā_k = ā⁰_k + sech²_k Σ_{i>k} (w_iᵀû_k) ā_i.
         grad_det = grad_log_dets / det
-        direct = torch.addcmul(u_g, w_g, kappa.unsqueeze(-1))
+        direct = u_hat @ grad_z_K.transpose(1, 2)
         direct = direct.addcmul_(2 * h * (1 - s.unsqueeze(-1)), grad_det).mul_(slope)
         grad_a = _adjoint(coupling, slope, direct)
 
-        grad_coupling = (grad_a @ h.transpose(1, 2)).tril_(-1)
-        grad_kappa = (w_g * h).sum(-1) + (grad_coupling * gram[:, :, :K]).sum(1)
+        grad_coupling = (h @ grad_a.transpose(1, 2)).triu_(1)
+        grad_u_hat = torch.baddbmm(grad_coupling @ w, h, grad_z_K)
+        grad_w = torch.baddbmm(grad_coupling.transpose(1, 2) @ u_hat, grad_a, z)
+
         grad_s = (grad_det * slope).sum(-1)
-
+        grad_kappa = (grad_u_hat * w).sum(-1)
         grad_c, grad_n = _constrain_backward(c, n, kappa, grad_s, grad_kappa, ctx.shift)
+        grad_c, grad_n = grad_c.unsqueeze(-1), grad_n.unsqueeze(-1)
 
-        # gram = w·[w; u]ᵀ enters through the coupling, c and n.
-        grad_gram = torch.cat([grad_coupling * kappa.unsqueeze(1), grad_coupling], dim=2)
-        grad_gram[:, :, :K].diagonal(dim1=1, dim2=2).copy_(grad_n)
-        grad_gram[:, :, K:].diagonal(dim1=1, dim2=2).copy_(grad_c)
-        grad_w = torch.baddbmm(grad_gram @ wu, grad_a, z)
-        grad_wu = (grad_gram.transpose(1, 2) @ w).baddbmm_(uh, grad_z_K)
-        grad_wu[:, :K] += grad_w
+        grad_w.addcmul_(grad_u_hat, kappa.unsqueeze(-1))
+        grad_w.addcmul_(u, grad_c).addcmul_(w, grad_n, value=2)
+        grad_u = grad_u_hat.addcmul_(w, grad_c)
         grad_z = torch.baddbmm(grad_z_K, grad_a.transpose(1, 2), w)
-        return grad_z, grad_wu, grad_a.sum(-1), None
+        return grad_z, torch.cat([grad_w, grad_u], dim=1), grad_a.sum(-1), None
 
 
 def _adjoint(coupling: Tensor, slope: Tensor, direct: Tensor) -> Tensor:
-    """Solve (I − diag(sech²)·strict_lower(coupling)ᵀ) ā = direct for each sample; all [B, K, S]."""
+    """Solve (I − diag(sech²)·strict_upper(coupling)) ā = direct for each sample; all [B, K, S]."""
     K, S = direct.shape[1:]
     if S == 1:
-        upper = coupling.transpose(1, 2) * -slope  # only its strict upper triangle is read
+        upper = coupling * -slope  # only its strict upper triangle is read
         solution: Tensor = torch.linalg.solve_triangular(
             upper, direct, upper=True, unitriangular=True
         )
@@ -117,6 +112,6 @@ def _adjoint(coupling: Tensor, slope: Tensor, direct: Tensor) -> Tensor:
     # The matrix differs by sample: with many samples the recurrence is cheaper than S solves.
     grad_a = direct.clone()
     for k in reversed(range(1, K)):
-        weight = coupling[:, k, :k].unsqueeze(-1) * slope[:, :k]
+        weight = coupling[:, :k, k].unsqueeze(-1) * slope[:, :k]
         grad_a[:, :k].addcmul_(weight, grad_a[:, k : k + 1])
     return grad_a
