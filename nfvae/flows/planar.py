@@ -67,8 +67,9 @@ class Planar(Flow):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # wᵀz along one step solves a scalar equation: with a = wᵀz + b, f(z) = y reads
         # a + (s − 1) tanh(a) = wᵀy + b, strictly increasing in a.
-        wu, b = self._unpack(params)
-        w, u = wu[..., : self.num_steps, :], wu[..., self.num_steps :, :]
+        size, shape = self.num_steps * self.dim, (self.num_steps, self.dim)
+        w, u, b = params.split([size, size, self.num_steps], dim=-1)
+        w, u = w.unflatten(-1, shape), u.unflatten(-1, shape)
         s, kappa = constrain((w * u).sum(-1), (w * w).sum(-1), self.shift)
         u_hat = u + kappa.unsqueeze(-1) * w
         total = y.new_zeros(y.shape[:-1])
@@ -80,18 +81,10 @@ class Planar(Flow):
             total = total - (t * t + s_k * sech2(a)).log()
         return y, total
 
-    def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        wu, b = params.split([2 * self.num_steps * self.dim, self.num_steps], dim=-1)
-        return wu.unflatten(-1, (2 * self.num_steps, self.dim)), b
-
     def _stack(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """z_K [*sample, *batch, D] and the log-dets by step, folded: [B, K, S]."""
-        wu, b = self._unpack(params)
-        batch, K = params.shape[:-1], self.num_steps
+        batch = params.shape[:-1]
         z_K, log_dets = PlanarStack.apply(
-            fold(z, batch),
-            wu.reshape(batch.numel(), 2 * K, self.dim),
-            b.reshape(batch.numel(), K),
-            self.shift,
+            fold(z, batch), params.reshape(batch.numel(), -1), self.num_steps, self.shift
         )
         return unfold(z_K, z.shape), log_dets

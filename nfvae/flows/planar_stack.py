@@ -44,15 +44,16 @@ def _constrain_backward(
 
 
 class PlanarStack(torch.autograd.Function):
-    """(z [B, S, D], wu [B, 2K, D], b [B, K], shift) -> (z_K [B, S, D], log_dets [B, K, S]).
+    """(z [B, S, D], params [B, K(2D + 1)], K, shift) -> (z_K [B, S, D], log_dets [B, K, S]).
 
-    Rows of wu are w_1 … w_K, u_1 … u_K. Differentiable once; a second derivative raises.
+    A row of params is w_1 … w_K, u_1 … u_K, b_1 … b_K. Differentiable once; a second derivative
+    raises.
     """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, wu: Tensor, b: Tensor, shift: float) -> tuple[Tensor, Tensor]:
-        K = b.shape[1]
-        w, u = wu[:, :K], wu[:, K:]
+    def forward(ctx: Any, z: Tensor, params: Tensor, K: int, shift: float) -> tuple[Tensor, Tensor]:
+        w, u, b = _unpack(params, K, z.shape[2])
+        w, u = w.contiguous(), u.contiguous()  # batched products of slices copy them each time
         c, n = (w * u).sum(-1), (w * w).sum(-1)
         s, kappa = constrain(c, n, shift)
         u_hat = torch.addcmul(u, kappa.unsqueeze(-1), w)
@@ -67,16 +68,15 @@ class PlanarStack(torch.autograd.Function):
         slope = sech2(a)
         det = torch.addcmul(h * h, s.unsqueeze(-1), slope)
         z_K = torch.baddbmm(z, h.transpose(1, 2), u_hat)
-        ctx.save_for_backward(z, wu, coupling, h, slope, det, c, n, s, kappa, u_hat)
+        ctx.save_for_backward(z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat)
         ctx.shift = shift
         return z_K, det.log()
 
     @staticmethod
     @first_order_only
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
-        z, wu, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
-        K = h.shape[1]
-        w, u = wu[:, :K], wu[:, K:]
+        z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
+        B, K, D = w.shape
 
         # Adjoint of the recurrence: ā_k = ā⁰_k + sech²_k Σ_{i>k} (w_iᵀû_k) ā_i.
         grad_det = grad_log_dets / det
@@ -84,20 +84,40 @@ class PlanarStack(torch.autograd.Function):
         direct = direct.addcmul_(2 * h * (1 - s.unsqueeze(-1)), grad_det).mul_(slope)
         grad_a = _adjoint(coupling, slope, direct)
 
-        grad_coupling = (h @ grad_a.transpose(1, 2)).triu_(1)
-        grad_u_hat = torch.baddbmm(grad_coupling @ w, h, grad_z_K)
-        grad_w = torch.baddbmm(grad_coupling.transpose(1, 2) @ u_hat, grad_a, z)
+        grad_u_hat, grad_w = _coupling_backward(w, u_hat, h, grad_a)
+        grad_u_hat = grad_u_hat.baddbmm_(h, grad_z_K)
+        grad_w = grad_w.baddbmm_(grad_a, z)
+        grad_z = torch.baddbmm(grad_z_K, grad_a.transpose(1, 2), w)
 
         grad_s = (grad_det * slope).sum(-1)
         grad_kappa = (grad_u_hat * w).sum(-1)
         grad_c, grad_n = _constrain_backward(c, n, kappa, grad_s, grad_kappa, ctx.shift)
-        grad_c, grad_n = grad_c.unsqueeze(-1), grad_n.unsqueeze(-1)
+        grad_w.addcmul_(grad_u_hat, kappa.unsqueeze(-1)).addcmul_(u, grad_c.unsqueeze(-1))
 
-        grad_w.addcmul_(grad_u_hat, kappa.unsqueeze(-1))
-        grad_w.addcmul_(u, grad_c).addcmul_(w, grad_n, value=2)
-        grad_u = grad_u_hat.addcmul_(w, grad_c)
-        grad_z = torch.baddbmm(grad_z_K, grad_a.transpose(1, 2), w)
-        return grad_z, torch.cat([grad_w, grad_u], dim=1), grad_a.sum(-1), None
+        grad_params = w.new_empty(B, K * (2 * D + 1))
+        into_w, into_u, into_b = _unpack(grad_params, K, D)
+        torch.addcmul(grad_w, w, grad_n.unsqueeze(-1), value=2, out=into_w)
+        torch.addcmul(grad_u_hat, w, grad_c.unsqueeze(-1), out=into_u)
+        torch.sum(grad_a, -1, out=into_b)
+        return grad_z, grad_params, None, None
+
+
+def _unpack(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Views of w and u [B, K, D] and b [B, K]."""
+    w, u, b = params.split([K * D, K * D, K], dim=1)
+    return w.unflatten(1, (K, D)), u.unflatten(1, (K, D)), b
+
+
+def _coupling_backward(
+    w: Tensor, u_hat: Tensor, h: Tensor, grad_a: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradients of û and w through w_kᵀû_j, j < k, whose own gradient is Σ_S h_j ā_k."""
+    if h.shape[2] == 1:
+        # One sample: the matrix of gradients has rank one, and sums over k > j do without it.
+        later = torch.ones(h.shape[1], h.shape[1], dtype=h.dtype, device=h.device).triu_(1)
+        return (later @ (grad_a * w)).mul_(h), (later.t() @ (h * u_hat)).mul_(grad_a)
+    grad_coupling = (h @ grad_a.transpose(1, 2)).triu_(1)
+    return grad_coupling @ w, grad_coupling.transpose(1, 2) @ u_hat
 
 
 def _adjoint(coupling: Tensor, slope: Tensor, direct: Tensor) -> Tensor:
