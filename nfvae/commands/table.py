@@ -1,12 +1,11 @@
 """table.py: the papers' tables and figure 4, from whatever results there are."""
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NoReturn
 
+from nfvae.commands.arguments import OneLineParser
 from nfvae.errors import NfvaeError, ResultsError
 from nfvae.storage.atomic import write_atomically
 from nfvae.tables import Cell, collect, find_missing, make_cells, make_tables
@@ -16,14 +15,9 @@ from nfvae.tables.missing import describe_missing
 from nfvae.tables.spreadsheet import csv_text
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help tells more\n")
-
-
 def table(arguments: Sequence[str]) -> int:
     """Returns the exit status; the tables go to standard output, what is missing to the other."""
-    parser = _Parser(description=__doc__.partition(": ")[2])
+    parser = OneLineParser(description=__doc__.partition(": ")[2])
     parser.add_argument("folder", nargs="+", type=Path, help="runs, or folders with runs below")
     parser.add_argument("--out", type=Path, help="write table.md, .tex, .csv and figures there")
     options = parser.parse_args(arguments)

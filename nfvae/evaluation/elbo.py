@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nfvae.data import Split, batches_in_order
+from nfvae.evaluation.activity import ACTIVE, activity, half_means
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
@@ -37,9 +38,6 @@ def estimate_elbo(
 ) -> ElboEstimate:
     """Estimate −ELBO on a split with `draws` ≥ 2 samples of q an image.
 
-    A latent unit is active if Var_x E_q[z|x] > 0.01 (Burda et al. 2016, section 5.2). The variance
-    is estimated as the covariance of two halves of the draws, so that the noise of E_q cancels.
-
     Args:
         vae: the model.
         split: with settled bits.
@@ -53,7 +51,7 @@ def estimate_elbo(
         terms = elbo_terms(vae, x, draw)
         stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
         terms_by_image.append(stacked.double().mean(1))
-        halves.append(torch.stack([draw.z[0::2].mean(0), draw.z[1::2].mean(0)]).double())
+        halves.append(half_means(draw.z))
         on_rows(draws * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()
@@ -63,15 +61,10 @@ def estimate_elbo(
         distortion=distortion,
         kl=kl,
         sum_log_det=log_det,
-        active_units=int((_covariance(*torch.cat(halves, dim=1)) > 0.01).sum()),
+        active_units=int((activity(torch.cat(halves, dim=1)) > ACTIVE).sum()),
     )
 
 
 def standard_error(values: Tensor) -> float:
     """Of the mean of independent values [N]."""
     return float(values.std() / len(values) ** 0.5)
-
-
-def _covariance(a: Tensor, b: Tensor) -> Tensor:
-    """Over the first axis: [N, D], [N, D] -> [D]."""
-    return ((a - a.mean(0)) * (b - b.mean(0))).sum(0) / (len(a) - 1)

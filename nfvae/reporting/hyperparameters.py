@@ -1,9 +1,7 @@
 """A configuration as flat names and values: what two runs of a sweep can differ in."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from nfvae.config import Config
+from nfvae.storage.config_file import flatten
 from nfvae.storage.same_run import FREE_KEYS
 
 
@@ -23,12 +21,3 @@ def hyperparameters(config: Config) -> dict[str, str | float]:
         if key not in FREE_KEYS and not key.startswith("run."):
             named[key] = value if isinstance(value, str | int | float) else str(value)
     return named
-
-
-def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings under dotted names."""
-    for key, value in mapping.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

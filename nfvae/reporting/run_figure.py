@@ -22,7 +22,7 @@ def run_figure(vae: VAE, x: Tensor, shape: tuple[int, int], seed: int = 0) -> Fi
     rows = [reconstructions(vae, portion, shape, generator) for portion in x.split(columns)]
     panels = {
         "test images, reconstructions below": torch.cat([row[:, 2:] for row in rows], dim=1),
-        "samples: decode z ~ N(0, I)": prior_samples(vae, shape, generator, rows=columns),
+        "samples: decode z ~ N(0, I)": prior_samples(vae, shape, generator, columns=columns),
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):

@@ -28,6 +28,30 @@ DIGITS = (
 )  # fmt: skip
 
 
+# An order, from few to many: one hue, from light to dark.
+SEQUENCE = ("#8ec1e8", "#5ba3d9", "#2f83c2", "#1864a3", "#0b4a80", "#06335c")
+
+
+def panel(x: str, y: str) -> tuple[Figure, Axes]:
+    """A figure of one pair of axes in the common style; its text is legible across a phone."""
+    figure = Figure(figsize=(4.2, 2.9), layout="constrained")
+    axes = figure.subplots()
+    dress(axes, x, y)
+    return figure, axes
+
+
+def ordered_colours(count: int) -> list[str]:
+    """`count` colours of an order, spread over it; of more than there are, the last repeats."""
+    last = len(SEQUENCE) - 1
+    gaps = max(1, min(count - 1, last))
+    return [SEQUENCE[min(last, (i * last + gaps - 1) // gaps)] for i in range(count)]
+
+
+def legend(axes: Axes) -> None:
+    """A legend without a box, in the common style."""
+    axes.legend(frameon=False, fontsize=NORMAL - 1, labelcolor=INK)
+
+
 def dress(axes: Axes, x: str, y: str) -> None:
     """Labels with units, a quiet frame and a grid behind the data."""
     axes.set_xlabel(x, fontsize=NORMAL, color=INK)

@@ -1,5 +1,6 @@
 """config.yaml of a run: the whole configuration it was started with."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,12 @@ def read_config_file(path: Path) -> dict[str, Any]:
     if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
         raise RunFolderError(f"{path} is not a mapping of keys to values")
     return mapping
+
+
+def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings, each under its keys with dots between them."""
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,7 +1,7 @@
 """A run's folder: everything a run makes lies in it, and one process at a time works on it.
 
 config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt
-results.json (only once the run is complete)
+results.json (only once the run is complete)  failure.txt (only after an error)
 """
 
 import hashlib

@@ -11,6 +11,7 @@ from nfvae.data import Dataset, load_dataset
 from nfvae.errors import CheckpointError
 from nfvae.reporting.metrics_log import MetricsLog
 from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.failure import failure_recorded
 from nfvae.storage.run_folder import RunFolder
 from nfvae.storage.same_run import differences
 from nfvae.training.device import choose_device
@@ -37,7 +38,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     device = choose_device(config.device)
     data = read_data(config.data).to(device)
     state = TrainingState(config, data, device)
-    with folder.held(config):
+    with folder.held(config), failure_recorded(folder.path):
         if folder.last.exists():
             _load_last(state, folder)
         fit(state, folder, stop)

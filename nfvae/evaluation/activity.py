@@ -1,0 +1,30 @@
+"""Which latent units a model uses: Var_x E_q[z|x] (Burda et al. 2016, section 5.2).
+
+The variance is estimated as the covariance of two halves of the draws, so that the noise of E_q
+cancels; estimates for an unused unit scatter around zero, to both sides.
+"""
+
+import torch
+from torch import Tensor
+
+from nfvae.vae import VAE
+
+ACTIVE = 0.01  # a unit is active above it
+
+
+def half_means(z: Tensor) -> Tensor:
+    """Means of every other draw and of the rest: [S, B, D] -> float64 [2, B, D], S ≥ 2."""
+    return torch.stack([z[0::2].mean(0), z[1::2].mean(0)]).double()
+
+
+def activity(halves: Tensor) -> Tensor:
+    """Var_x E[z|x] of each unit from `half_means` of all images: [2, N, D] -> [D]."""
+    a, b = halves - halves.mean(1, keepdim=True)
+    covariance: Tensor = (a * b).sum(0) / (len(a) - 1)
+    return covariance
+
+
+@torch.inference_mode()
+def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 8) -> Tensor:
+    """The same for images x [B, P] of a model: float64 [D]."""
+    return activity(half_means(vae.posterior(x).draw((draws,), generator).z))

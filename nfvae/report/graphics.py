@@ -1,0 +1,103 @@
+"""Figures and pictures as parts of a page that needs no other file.
+
+A figure becomes inline SVG whose colours are CSS variables, so that it follows the page into the
+dark and back to paper. A picture becomes a PNG in a data URL.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+from PIL import Image
+
+# Each colour that figures use on white, and the one that takes its place on a dark screen.
+DARK = {
+    "#000000": "#e6edf3",
+    "#24292f": "#e6edf3",
+    "#262626": "#e6edf3",
+    "#4c4c4c": "#b1bac4",
+    "#57606a": "#9ea7b3",
+    "#d8dee4": "#30363d",
+    "#ebebeb": "#2b3138",
+    "#0072b2": "#4aa8e8",
+    "#d55e00": "#ff8a3d",
+    "#009e73": "#2fc79a",
+    "#cc79a7": "#e39cc4",
+    "#e69f00": "#f0b429",
+    "#56b4e9": "#8ecbf5",
+    "#8ec1e8": "#2c5d8a",
+    "#5ba3d9": "#3a78b0",
+    "#2f83c2": "#5297d2",
+    "#1864a3": "#78b4e6",
+    "#0b4a80": "#a3cff2",
+    "#06335c": "#d2e8fa",
+    "#bd1f01": "#e8573c",
+    "#832db6": "#b573de",
+    "#717581": "#9a9eaa",
+}
+
+# What a file of its own needs and a part of a page does not: its sizes, name spaces, remarks,
+# names of groups, and the list of fonts that would take precedence over the page's.
+_FOR_HTML = (
+    (r'<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>"),
+    (r"<metadata>.*?</metadata>\s*", ""),
+    (r"<!--.*?-->\s*", ""),
+    (r"<defs>\s*<style.*?</style>\s*</defs>\s*", ""),
+    (r'<g id="[^"]*">', "<g>"),
+    (r"xlink:href=", "href="),
+    (r"font-family: [^;\"]*;?\s*", ""),
+    (r"font: (?:[a-z]+ )*([\d.]+px) [^;\"]*", r"font-size: \1"),
+)
+
+
+@dataclass(frozen=True)
+class Graphic:
+    """Something to look at: its markup, and the sentence below it."""
+
+    markup: Markup
+    caption: str
+    wide: bool = False
+
+
+def vector(figure: Figure, name: str, caption: str, *, wide: bool = False) -> Graphic:
+    """A figure as inline SVG; `name`, once a page, keeps its ids apart from other figures'."""
+    out = StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for pattern, replacement in _FOR_HTML:
+        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
+    svg = re.sub(r"#[0-9a-f]{6}\b", _variable, svg)
+    label = f'<svg role="img" aria-label="{escape(caption)}"'
+    return Graphic(Markup(svg.replace("<svg", label, 1)), caption, wide)
+
+
+def picture(grid: npt.NDArray[np.floating], caption: str, *, wide: bool = False) -> Graphic:
+    """Ink [H, W] from 0 to 1, drawn dark on the page's paper."""
+    levels = np.round((1 - np.clip(grid, 0, 1)) * 255).astype(np.uint8)
+    out = BytesIO()
+    Image.fromarray(levels).save(out, format="PNG", optimize=True)
+    data = base64.b64encode(out.getvalue()).decode()
+    height, width = levels.shape
+    tag = '<img class="ink" src="data:image/png;base64,{}" width="{}" height="{}" alt="{}">'
+    return Graphic(Markup(tag).format(data, width, height, caption), caption, wide)
+
+
+def colour_variables() -> tuple[str, str]:
+    """Declarations of the variables: for a light page and for a dark one."""
+    light = "".join(f"--c{colour[1:]}:{colour};" for colour in DARK)
+    dark = "".join(f"--c{colour[1:]}:{other};" for colour, other in DARK.items())
+    return light, dark
+
+
+def _variable(match: re.Match[str]) -> str:
+    colour = match[0]
+    return f"var(--c{colour[1:]})" if colour in DARK else colour
