@@ -60,6 +60,7 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
     generator = torch.Generator().manual_seed(SEED)
     index = torch.arange(min(NUM_IMAGES, len(data.test)))
     x = gather_batch(data.test, index)
+    by_unit = unit_activity(vae, x, generator)
     portions = x[: PAIRS * COLUMNS].split(COLUMNS)
     pairs = [reconstructions(vae, portion, shape, generator)[:, 2:] for portion in portions]
     yield picture(
@@ -69,6 +70,13 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
     yield picture(
         _ink(prior_samples(vae, shape, generator, ROWS, COLUMNS)), "Samples: z ~ N(0, I), decoded"
     )
+    if vae.latent_dim != 2:  # else the plane shows it all
+        yield _traversals(vae, x[:1], by_unit, shape, generator)
+    yield picture(
+        _ink(interpolations(vae, x[: 2 * ROWS], shape, generator)),
+        "Interpolations: test images left and right, and between them what lies on the straight "
+        "line from a sample of the one's q(z|x) to a sample of the other's",
+    )
     if vae.latent_dim == 2:
         yield picture(
             _ink(latent_plane(vae, shape)), "The latent plane, decoded: z₁ and z₂ from −3 to 3"
@@ -77,26 +85,25 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
         yield vector(
             plane_figure(z, None if labels is None else labels[index]),
             f"{name}-plane",
-            f"One z ~ q(z|x) for each of {len(x)} test images",
+            f"One z ~ q(z|x) for each of {len(x):,} test images",
         )
-    by_unit = unit_activity(vae, x, generator)
-    units = by_unit.argsort(descending=True)[:ROWS]
-    z = vae.posterior(x[:1]).draw((), generator).z[0]
-    numbers = ", ".join(str(i + 1) for i in units.tolist())
-    yield picture(
-        _ink(traversals(vae, z, units, shape)),
-        f"Traversals: the first test image, with unit {numbers} (one a row, the most active first) "
-        "set to −3 … 3",
-    )
-    yield picture(
-        _ink(interpolations(vae, x[: 2 * ROWS], shape, generator)),
-        "Interpolations: test images left and right, and between them what lies on the straight "
-        "line from a sample of the one's q(z|x) to a sample of the other's",
-    )
     yield vector(
         activity_figure(by_unit.tolist(), ACTIVE),
         f"{name}-activity",
-        f"Activity of each latent unit, over {len(x)} test images",
+        f"Activity of each latent unit, over {len(x):,} test images",
+    )
+
+
+def _traversals(
+    vae: VAE, x: Tensor, by_unit: Tensor, shape: tuple[int, int], generator: torch.Generator
+) -> Graphic:
+    units = by_unit.argsort(descending=True)[:ROWS]
+    z = vae.posterior(x).draw((), generator).z[0]
+    numbers = ", ".join(str(i + 1) for i in units.tolist())
+    return picture(
+        _ink(traversals(vae, z, units, shape)),
+        f"Traversals: the first test image, with unit {numbers} (one a row, the most active first) "
+        "set to −3 … 3",
     )
 
 

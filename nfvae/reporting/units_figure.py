@@ -34,7 +34,7 @@ def activity_figure(activity: Sequence[float], threshold: float) -> Figure:
     label = f"active above {threshold:g}"
     axes.axhline(threshold, color=LINE_COLOURS[1], linestyle="--", linewidth=1.2, label=label)
     axes.set_yscale("log")
-    axes.set_ylim(FLOOR, max(2.0, 1.5 * max(values)))
+    axes.set_ylim(FLOOR, 8 * max(1.0, *values))  # room for the legend
     _numbered(axes, len(values))
     legend(axes)
     return figure
