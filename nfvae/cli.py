@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from nfvae.errors import NfvaeError
@@ -12,24 +13,30 @@ from nfvae.errors import NfvaeError
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
-def run_script(config_name: str, job: Callable[[Mapping[str, Any]], int]) -> NoReturn:
+def run_script(
+    config_name: str,
+    job: Callable[[Mapping[str, Any]], int],
+    sweep: Callable[[Any], int] | None = None,
+) -> NoReturn:
     """Compose the configuration, do the job for it (or for each of a multirun), exit.
 
     A job takes the composed mapping and returns its exit status, or raises an NfvaeError, which
     becomes one line on standard error and status 1. In a multirun the jobs after a failed one are
-    done all the same; an interrupted one ends it.
+    done all the same; an interrupted one ends it. Where there is a sweep, it takes a multirun as a
+    whole: a list of `nfvae.composition.Composed`.
     """
 
-    def guarded(composed: Mapping[str, Any]) -> int:
+    def guarded(work: Callable[[Any], int], given: Any) -> int:
         try:
-            return job(composed)
+            return work(given)
         except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
             return fail(_explain(error))
 
     try:
         from nfvae.composition import for_each_composed  # Hydra: Ctrl-C meanwhile is caught too
 
-        status = for_each_composed(config_name, guarded)
+        all_at_once = None if sweep is None else partial(guarded, sweep)
+        status = for_each_composed(config_name, partial(guarded, job), all_at_once)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130

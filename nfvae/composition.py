@@ -5,13 +5,16 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -19,12 +22,28 @@ from nfvae.cli import fail, overrides
 from nfvae.errors import ConfigError, shown
 from nfvae.training.interruption import EXIT_STATUS
 
+
+@dataclass(frozen=True)
+class Composed:
+    """What Hydra made of a run's overrides."""
+
+    mapping: Mapping[str, Any]
+    overrides: tuple[str, ...]
+
+
+Job = Callable[[Mapping[str, Any]], int]
+Sweep = Callable[[list[Composed]], int]
+
 CONF = Path(__file__).parent.parent / "conf"
 
 
-def for_each_composed(config_name: str, job: Callable[[Mapping[str, Any]], int]) -> int:
-    """Call a job with the composed configuration, or each of a multirun; the worst status."""
+def for_each_composed(config_name: str, job: Job, sweep: Sweep | None = None) -> int:
+    """Call a job with the composed configuration, or each of a multirun; the worst status.
+
+    Where there is a sweep, it is called in place of the job, once, with all of a multirun.
+    """
     statuses: list[int] = []
+    swept: list[Composed] = []
     composed_once = False
 
     def task(config: DictConfig) -> None:
@@ -35,6 +54,9 @@ def for_each_composed(config_name: str, job: Callable[[Mapping[str, Any]], int])
             composed = _plain(config)
         except (ConfigError, OmegaConfBaseException) as error:
             statuses.append(fail(_one_line(error, config_name)))
+            return
+        if sweep is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+            swept.append(Composed(composed, tuple(overrides())))
             return
         status = job(composed)
         if status == EXIT_STATUS:
@@ -51,6 +73,8 @@ def for_each_composed(config_name: str, job: Callable[[Mapping[str, Any]], int])
         if composed_once:
             raise
         statuses.append(fail(_misnamed_group()))
+    if sweep is not None and swept:
+        statuses.append(sweep(swept))
     return max(statuses, default=0)
 
 

@@ -108,10 +108,14 @@ class EvalConfig(Section):
 
 
 class RunConfig(Section):
-    """Where the run lives: a folder, or a name below outputs/; both null: from the overrides."""
+    """Where the run lives: a folder, or a name below outputs/; both null: from the overrides.
+
+    num_workers is how many runs of a sweep go on at once; null: one a core.
+    """
 
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
     name: Name | None
+    num_workers: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     @field_validator("dir")
     @classmethod

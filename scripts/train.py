@@ -1,4 +1,4 @@
-"""Train a VAE: python scripts/train.py flow=planar K=16."""
+"""Train a VAE: python scripts/train.py flow=planar K=16; or, with -m, many."""
 
 from nfvae.cli import run_script
 
@@ -9,5 +9,11 @@ def main(composed) -> int:
     return train(composed)
 
 
+def sweep(jobs) -> int:
+    from nfvae.commands.sweep import sweep
+
+    return sweep(jobs)
+
+
 if __name__ == "__main__":
-    run_script("train", main)
+    run_script("train", main, sweep)

@@ -2,12 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nfvae.cli import command_line, overrides
-from nfvae.config import parse_config
+from nfvae.config import Config, parse_config
 from nfvae.memory import check_memory
 from nfvae.reporting.summary import summary
 from nfvae.storage.run_folder import RunFolder, default_name
@@ -19,8 +19,7 @@ from nfvae.training.run import run_training
 def train(composed: Mapping[str, Any]) -> int:
     """Returns the exit status; raises NfvaeError."""
     config = parse_config(composed)
-    name = config.run.name or default_name(config, overrides())
-    path = Path("outputs") / name if config.run.dir is None else Path(config.run.dir).expanduser()
+    path = run_path(config, overrides())
     folder = RunFolder(path)
     check_memory(config, choose_device(config.device))
     if folder.complete:
@@ -38,3 +37,10 @@ def train(composed: Mapping[str, Any]) -> int:
     print(summary(results))
     print(f"next        python scripts/evaluate.py run={path} eval.num_samples=5000")
     return 0
+
+
+def run_path(config: Config, told: Sequence[str]) -> Path:
+    """The run's folder: as configured, or named after the overrides."""
+    if config.run.dir is not None:
+        return Path(config.run.dir).expanduser()
+    return Path("outputs") / (config.run.name or default_name(config, told))

@@ -12,6 +12,8 @@ FREE_KEYS = frozenset(
     | {"trainer.on_nan", "trainer.max_rewinds"}
 )
 
+OFF = (None, False)
+
 
 def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Compare the configuration stored at `path` with the one asked for.
@@ -32,7 +34,8 @@ def differences(
 ) -> Iterator[tuple[str, Any, Any]]:
     """(key with dots, value left, value right) of what differs and changes numbers.
 
-    A key that one side lacks counts as null there.
+    A key that one side lacks, an option younger than its configuration, counts as off there: null
+    or false.
     """
     for key in sorted(left.keys() | right.keys(), key=str):
         name = f"{prefix}{key}"
@@ -41,5 +44,5 @@ def differences(
         a, b = left.get(key), right.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             yield from differences(a, b, f"{name}.")
-        elif a != b:
+        elif a != b and not (a in OFF and b in OFF and {key} - left.keys() & right.keys()):
             yield name, a, b

@@ -1,0 +1,1 @@
+"""Many runs by one command: a process each, as many at once as there are cores."""
