@@ -34,7 +34,7 @@ def without_repetitions(jobs: Sequence[Composed]) -> list[Composed]:
 
 
 def _is_plain(job: Composed) -> bool:
-    return _flow(job) == "none" and job.mapping["K"] == 0
+    return bool(_flow(job) == "none" and job.mapping["K"] == 0)
 
 
 def _model(job: Composed) -> str:
