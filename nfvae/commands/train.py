@@ -35,7 +35,8 @@ def train(composed: Mapping[str, Any]) -> int:
             return EXIT_STATUS
     print(f"trained     {results['steps']} steps in {results['train_seconds'] / 60:.1f} min")
     print(summary(results))
-    print(f"next        python scripts/evaluate.py run={path} eval.num_samples=5000")
+    print(f"next        python scripts/report.py {shlex.quote(str(path))}")
+    print(f"            python scripts/evaluate.py run={path} eval.num_samples=5000")
     return 0
 
 

@@ -4,12 +4,14 @@ from nfvae.config import Config
 from nfvae.storage.config_file import flatten
 from nfvae.storage.same_run import FREE_KEYS
 
+# What is not about how a model is trained; the fewer columns a table has, the better it is read.
+LEFT_OUT = ("run.", "eval.", "data.name", "data.root")
+
 
 def hyperparameters(config: Config) -> dict[str, str | float]:
     """Numbers and strings under dotted names, the same names for every configuration.
 
-    A flow's options are one string, since each family has its own; what changes no number is left
-    out.
+    A flow's options are one string, since each family has its own.
     """
     mapping = config.model_dump(mode="json")
     options = dict(mapping.pop("flow"))
@@ -18,6 +20,6 @@ def hyperparameters(config: Config) -> dict[str, str | float]:
         "flow.options": " ".join(f"{key}={value}" for key, value in options.items()),
     }
     for key, value in flatten(mapping):
-        if key not in FREE_KEYS and not key.startswith("run."):
+        if key not in FREE_KEYS and not key.startswith(LEFT_OUT) and not key.endswith("_every"):
             named[key] = value if isinstance(value, str | int | float) else str(value)
     return named
