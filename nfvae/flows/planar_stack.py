@@ -77,6 +77,7 @@ class PlanarStack(torch.autograd.Function):
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
         z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
         B, K, D = w.shape
+        grad_z_K = grad_z_K.contiguous()  # of a sum it is expanded, which batched products copy
 
         # Adjoint of the recurrence: ā_k = ā⁰_k + sech²_k Σ_{i>k} (w_iᵀû_k) ā_i.
         grad_det = grad_log_dets / det
