@@ -3,13 +3,16 @@
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import FrameType
 from typing import Any, NoReturn
 
 from nfvae.errors import NfvaeError
 
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
@@ -32,18 +35,31 @@ def run_script(
         except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
             return fail(_explain(error))
 
+    before = signal.signal(signal.SIGINT, _leave)
     try:
-        from nfvae.composition import for_each_composed  # Hydra: Ctrl-C meanwhile is caught too
+        from nfvae.composition import for_each_composed  # Hydra takes a while
 
         all_at_once = None if sweep is None else partial(guarded, sweep)
         status = for_each_composed(config_name, partial(guarded, job), all_at_once)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # asked twice while a job was saving
         print("interrupted", file=sys.stderr)
-        status = 130
+        status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output, head say, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    finally:
+        signal.signal(signal.SIGINT, before)
     sys.exit(status)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C where no job has its own way to stop.
+
+    At once, for a KeyboardInterrupt in the middle of an import may come out as anything or be lost.
+    Files are whole or not there at any moment, so nothing needs to be put in order.
+    """
+    os.write(sys.stderr.fileno(), b"interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 def fail(message: str) -> int:

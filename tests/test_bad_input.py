@@ -207,6 +207,20 @@ TABLE = [
     ("done --outt x", "--outt", "--help"),
 ]
 
+BENCHMARK = [
+    ("K=[-1]", "K.0=-1", "greater than or equal to 0"),
+    ("K=16", "K=16", "valid list"),
+    ("batch_size=[0]", "batch_size.0=0", "greater than or equal to 1"),
+    ("batch_size=[1000000000]", "trainer.batch_size=1000000000", "of memory", "smaller"),
+    ("repeats=0", "repeats=0", "greater than or equal to 1"),
+    ("parts=[speed]", "parts.0=speed", "'flow', 'step'"),
+    ("parts=[]", "parts=[]", "length of at least 1"),
+    ("num_threads=100000", "num_threads=100000", "less than or equal to 1024"),
+    ("+foo=1", "foo is not a key"),
+    ("repeat=3", "repeat is not a key", "did you mean repeats?"),
+    ("folder=file/x", "folder=file/x", "Not a directory", "choose another"),
+]
+
 CASES = [
     *(("train", *row) for row in TRAIN),
     *(("evaluate", *row) for row in EVALUATE),
@@ -215,6 +229,7 @@ CASES = [
     *(("posterior_2d", *row) for row in POSTERIOR_2D),
     *(("fit_energy", *row) for row in FIT_ENERGY),
     *(("table", *row) for row in TABLE),
+    *(("benchmark", *row) for row in BENCHMARK),
 ]
 
 

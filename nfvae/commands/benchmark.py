@@ -13,6 +13,7 @@ from nfvae.benchmark import suite
 from nfvae.benchmark.startup import startup
 from nfvae.config import Config, Positive, Section, check_section, parse_config
 from nfvae.errors import RunFolderError
+from nfvae.memory import check_memory
 from nfvae.provenance import provenance
 from nfvae.reporting.scaling_figure import scaling_figure
 from nfvae.reporting.style import save_png
@@ -114,7 +115,9 @@ def _run_config(base: Mapping[str, Any], K: int, batch: int) -> Config:
     flow = base["flow"] if K else {"name": "none"}
     place = {"device": "cpu", "run": {"dir": None, "name": None}}
     trainer = {**base["trainer"], "batch_size": batch}
-    return parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
+    config = parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
+    check_memory(config, torch.device("cpu"))
+    return config
 
 
 def _make(folder: Path) -> Path:
