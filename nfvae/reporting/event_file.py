@@ -12,6 +12,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+LAST = "events.out.tfevents.9999999999.results"
+
 
 class EventFile:
     """A new event file beside the earlier ones of a run.
@@ -19,16 +21,17 @@ class EventFile:
     Args:
         folder: the run's.
         first_step: events of the earlier files at this step and later no longer count.
+        last: it is the last of the run; written anew where there is one already.
 
     Raises, as the methods do:
         OSError: it cannot be written.
     """
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, first_step: int, last: bool = False) -> None:
         # TensorBoard reads a run's files in the order of their names.
         seconds, rest = divmod(time.time_ns(), 10**9)
         name = f"events.out.tfevents.{seconds:010}.{rest:09}.{socket.gethostname()}"
-        self._file = (folder / name).open("xb")
+        self._file = (folder / (LAST if last else name)).open("wb" if last else "xb")
         self._records = RecordWriter(self._file)
         self._write(Event(step=first_step, file_version="brain.Event:2"))
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.utils.tensorboard import summary
 
 from nfvae.config import Config
 from nfvae.errors import RunFolderError
-from nfvae.reporting.event_file import EventFile
+from nfvae.reporting.event_file import LAST, EventFile
 from nfvae.reporting.hyperparameters import hyperparameters
 from nfvae.storage.atomic import cannot_write, write_atomically
 
@@ -41,6 +41,7 @@ class MetricsLog:
         self._folder = folder
         with self._writing():
             self._file = metrics.open("a")
+            (folder / LAST).unlink(missing_ok=True)  # of a run that was made to train again
             self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
     def config(self, config: Config) -> None:
@@ -69,13 +70,6 @@ class MetricsLog:
         with self._writing():
             self._events.add(step, *made)
 
-    def results(self, step: int, results: Mapping[str, Any]) -> None:
-        """Complete the run's row of the HParams table with what results.json will hold."""
-        known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
-        _, _, end = _hparams({})
-        with self._writing():
-            self._events.add(step, *(summary.scalar(*named) for named in known), end)
-
     def sync(self) -> None:
         """Bring everything to the disk."""
         with self._writing():
@@ -90,12 +84,31 @@ class MetricsLog:
             finally:
                 self._file.close()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise cannot_write(self._folder, error) from None
+    def _writing(self) -> AbstractContextManager[None]:
+        return _writing(self._folder)
+
+
+def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
+    """Complete the run's row of the HParams table with what results.json will hold.
+
+    Done again, by a run that was killed before it had written results.json, it leaves them once.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
+    _, _, end = _hparams({})
+    with _writing(folder), closing(EventFile(folder, first_step=step + 1, last=True)) as events:
+        events.add(step, *(summary.scalar(*named) for named in known), end)
+        events.sync()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:

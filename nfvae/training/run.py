@@ -1,6 +1,5 @@
 """A training run from configuration to results.json."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +8,7 @@ import torch
 from nfvae.config import Config, DataConfig
 from nfvae.data import Dataset, load_dataset
 from nfvae.errors import CheckpointError
-from nfvae.reporting.metrics_log import MetricsLog
+from nfvae.reporting.metrics_log import log_results
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.failure import failure_recorded
 from nfvae.storage.run_folder import RunFolder
@@ -47,8 +46,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         if config.eval.checkpoint == "best":
             load_weights(state.vae, _load_best(folder, state, device), folder.best)
         measured = measure(state.vae, data.test, config.eval, stop, config.trainer.progress)
-        with closing(MetricsLog(folder.path, folder.metrics, state.step)) as log:
-            log.results(state.step, measured)
+        log_results(folder.path, state.step, measured)
         folder.write_results(measured | described)
         return measured | described
 

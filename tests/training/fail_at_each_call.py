@@ -17,6 +17,7 @@ import torch
 import torch._dynamo  # else each fork imports it when it makes its optimizer
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.plugin_event_accumulator import TENSORS, EventAccumulator
 
 from nfvae.config import parse_config
 from nfvae.errors import RunFolderError
@@ -132,11 +133,19 @@ def compare(folder, whole, n):
     assert results[0] == results[1], n
     assert metrics(folder) == metrics(whole), (n, metrics(folder), metrics(whole))
     assert names(folder) == names(whole), n
+    assert results_shown(folder) == results_shown(whole), n
 
 
 def metrics(folder):
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
     return [{k: v for k, v in line.items() if not k.startswith("system/")} for line in lines]
+
+
+def results_shown(folder):
+    """Steps of what TensorBoard shows of the test split."""
+    shown = EventAccumulator(str(folder.path), {TENSORS: 0}).Reload()
+    tags = [tag for tag in shown.Tags()["tensors"] if tag.startswith("test/")]
+    return {tag: [event.step for event in shown.Tensors(tag)] for tag in tags}
 
 
 def names(folder):
