@@ -1,7 +1,11 @@
-"""A real process, killed with SIGKILL at random moments, ends where an unbroken one does."""
+"""A real process that is killed, stopped or out of disk ends, in the end, where an unbroken does.
+
+NFVAE_KILLS=100 python -m pytest -m slow -s tests/training/test_kill.py -k random
+"""
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +21,7 @@ from nfvae.storage.run_folder import RunFolder
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("NFVAE_KILLS", "5"))
 EXIT_RESUMABLE = 75
+STEPS = 2000
 
 COMMAND = [
     sys.executable,
@@ -24,21 +29,22 @@ COMMAND = [
     "K=3",
     "model.latent_dim=4",
     "model.hidden=[32]",
-    "trainer.max_steps=6000",
     "trainer.val_every=500",
-    "trainer.checkpoint_every=100",
+    "trainer.checkpoint_every=50",
     "eval.elbo_draws=2",
     "eval.num_samples=2",
 ]
 
 
-def start(path):
+def start(path, steps=STEPS, largest_file=None):
+    limit = (resource.RLIMIT_FSIZE, (largest_file, largest_file)) if largest_file else None
     return subprocess.Popen(
-        [*COMMAND, f"run.dir={path}"],
+        [*COMMAND, f"trainer.max_steps={steps}", f"run.dir={path}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=limit and (lambda: resource.setrlimit(*limit)),
     )
 
 
@@ -52,16 +58,20 @@ def wait_until(condition, process, seconds=60):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    folder = RunFolder(tmp_path_factory.mktemp("unbroken") / "run")
-    process = start(folder.path)
+    return run_unbroken(tmp_path_factory.mktemp("unbroken") / "run", STEPS)
+
+
+def run_unbroken(path, steps):
+    folder = RunFolder(path)
+    process = start(folder.path, steps)
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert "test NLL" in out
     return folder
 
 
-def assert_ends_like(folder, unbroken):
-    process = start(folder.path)
+def assert_ends_like(folder, unbroken, steps=STEPS):
+    process = start(folder.path, steps)
     _, err = process.communicate()
     assert process.returncode == 0, err
     for name in ("last", "best"):
@@ -73,12 +83,14 @@ def assert_ends_like(folder, unbroken):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(unbroken, tmp_path):
+def test_killed_at_random_moments(tmp_path, capsys):
+    steps = 1000 + 500 * KILLS  # more than all processes together get done before they are killed
+    unbroken = run_unbroken(tmp_path / "unbroken", steps)
     folder = RunFolder(tmp_path / "run")
     moments = random.Random(0)
     for kill in range(KILLS):
         before = folder.last.stat().st_mtime_ns if folder.last.exists() else 0
-        process = start(folder.path)
+        process = start(folder.path, steps)
         # Some kills fall on the start, most on training once it has saved anew.
         if kill % 4:
             wait_until(
@@ -91,8 +103,9 @@ def test_killed_at_random_moments(unbroken, tmp_path):
         if folder.last.exists():
             load_checkpoint(folder.last)  # whole, whatever the moment
     assert not folder.results.exists()
-    assert_ends_like(folder, unbroken)
-    print(f"survived {KILLS} of {KILLS}")
+    assert_ends_like(folder, unbroken, steps)
+    with capsys.disabled():
+        print(f"\nsurvived {KILLS} of {KILLS}")
 
 
 @pytest.mark.slow
@@ -109,6 +122,50 @@ def test_signal_saves_and_says_how_to_go_on(unbroken, tmp_path, number):
     assert f"stopped by {number.name}; saved. To go on: python" in err
     assert "Traceback" not in err
     assert_ends_like(folder, unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("largest_file", [100, 10_000, 300_000])
+def test_where_nothing_more_can_be_written(unbroken, tmp_path, largest_file):
+    """config.yaml, the events, or the first checkpoint hit the limit."""
+    folder = RunFolder(tmp_path / "run")
+    process = start(folder.path, largest_file=largest_file)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    errors = [line for line in err.splitlines() if not line.startswith("step ")]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"error: cannot write {folder.path}")
+    assert "File too large" in errors[0]
+    assert "make room and give the same command again" in errors[0]
+    assert not folder.results.exists()
+    assert_ends_like(folder, unbroken)
+
+
+@pytest.mark.slow
+def test_a_second_process_is_told_who_has_the_folder(unbroken, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    first = start(folder.path)
+    wait_until(folder.last.exists, first)
+    second = start(folder.path)
+    _, err = second.communicate()
+    assert second.returncode == 1
+    assert f"{folder.path} is in use by process {first.pid} on " in err
+    assert err.count("\n") == 1
+    first.kill()  # and what it held is free, though its .lock is still there
+    first.communicate()
+    assert (folder.path / ".lock").exists()
+    assert_ends_like(folder, unbroken)
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_the_work_is_one_line(tmp_path):
+    process = start(tmp_path / "run")
+    maps = Path(f"/proc/{process.pid}/maps")
+    wait_until(lambda: "libtorch" in maps.read_text(), process)  # half imported
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
