@@ -70,10 +70,12 @@ def fail(message: str) -> int:
 
 
 def overrides() -> list[str]:
-    """What the command line sets, as it was typed."""
+    """What the command line sets, spelled as in a sweep, where lr=1e-3 becomes lr=0.001."""
     from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    return list(HydraConfig.get().overrides.task)
+    typed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
 
 
 def command_line() -> str:

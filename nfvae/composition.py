@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from nfvae.cli import fail, overrides
-from nfvae.errors import ConfigError, shown
+from nfvae.errors import shown
 from nfvae.training.interruption import EXIT_STATUS
 
 
@@ -50,9 +50,8 @@ def for_each_composed(config_name: str, job: Job, sweep: Sweep | None = None) ->
         nonlocal composed_once
         composed_once = True
         try:
-            _refuse_repeated_overrides()
             composed = _plain(config)
-        except (ConfigError, OmegaConfBaseException) as error:
+        except OmegaConfBaseException as error:
             statuses.append(fail(_one_line(error, config_name)))
             return
         if sweep is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -63,6 +62,8 @@ def for_each_composed(config_name: str, job: Job, sweep: Sweep | None = None) ->
             sys.exit(status)
         statuses.append(status)
 
+    if repeated := _repeated_key():
+        return fail(f"{repeated} is given more than once on the command line")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function
     main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)
     try:
@@ -129,9 +130,8 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in mapping.items()}
 
 
-def _refuse_repeated_overrides() -> None:
-    """Hydra takes the last of K=16 K=32 without a word."""
-    keys = [override.partition("=")[0] for override in overrides()]
-    repeated = [key for key, times in Counter(keys).items() if times > 1]
-    if repeated:
-        raise ConfigError(f"{repeated[0]} is given more than once on the command line")
+def _repeated_key() -> str | None:
+    """Hydra takes the last of K=16 K=32 without a word, and a sweep of it too."""
+    typed = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    keys = Counter(word.partition("=")[0] for word in typed)
+    return next((key for key, times in keys.items() if times > 1 and key), None)

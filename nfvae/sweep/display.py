@@ -38,7 +38,7 @@ class Display:
         self._live = sys.stderr.isatty()
         self._next_look = self._next_line = 0.0
         self._all = tqdm(
-            total=sum(run.config.trainer.max_steps for run in runs.values()),
+            total=sum(run.steps for run in runs.values()),
             initial=sum(self._steps.values()),
             disable=not self._live,
             bar_format=ALL_BAR,
@@ -55,7 +55,7 @@ class Display:
         self._rows[job.name] = min({*range(1, len(self._rows) + 2)} - {*self._rows.values()})
         self._bars[job.name] = tqdm(
             desc=job.name,
-            total=self._runs[job.name].config.trainer.max_steps,
+            total=self._runs[job.name].steps,
             initial=self._steps[job.name],
             position=self._rows[job.name],
             bar_format=RUN_BAR,
@@ -75,7 +75,7 @@ class Display:
         else:
             self._say(f"{outcome.state:<12} {outcome.job.name}: {outcome.reason}")
         if outcome.state != "interrupted":
-            self._advance(outcome.job.name, run.config.trainer.max_steps)
+            self._advance(outcome.job.name, run.steps)
         self._show_counts()
 
     def poll(self) -> None:
@@ -100,7 +100,7 @@ class Display:
                     bar.set_postfix_str(f"−ELBO {neg_elbo:.2f}", refresh=False)
                 bar.refresh()
             elif told and moved and neg_elbo is not None:
-                total = run.config.trainer.max_steps
+                total = run.steps
                 self._say(f"step {step:>7} of {total}  {name}  −ELBO {neg_elbo:.2f}")
         self._all.refresh()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from nfvae.config import Config, build_flow
+from nfvae.config import Config, TrainerConfig, build_flow
 from nfvae.data import BatchSchedule, Dataset, gather_batch, pixel_mean
 from nfvae.errors import CheckpointError
 from nfvae.objective import (
@@ -67,10 +67,7 @@ class TrainingState:
     @property
     def max_steps(self) -> int:
         """Steps of the whole run."""
-        epochs = self.config.trainer.max_epochs
-        if epochs is None:
-            return self.config.trainer.max_steps
-        return epochs * self.schedule.steps_per_epoch
+        return total_steps(self.config.trainer, self.schedule)
 
     @property
     def epoch(self) -> float:
@@ -169,6 +166,13 @@ def _typed(name: str, value: Any, kind: type[int] | type[float]) -> Any:
     if type(value) is not kind or value < 0:
         raise TypeError(f"{name} is {value!r:.40}, must be {kind.__name__} and not negative")
     return value
+
+
+def total_steps(config: TrainerConfig, schedule: BatchSchedule) -> int:
+    """Steps of a whole run."""
+    if config.max_epochs is None:
+        return config.max_steps
+    return config.max_epochs * schedule.steps_per_epoch
 
 
 def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:

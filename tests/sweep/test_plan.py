@@ -23,6 +23,11 @@ def test_without_flow_none_the_first_of_no_steps_is_kept():
     assert names(without_repetitions(swept)) == [("planar", 0), ("radial", 2)]
 
 
+def test_flow_none_has_no_steps_whatever_else_is_swept():
+    swept = jobs(("none", 2), ("none", 3), ("planar", 2))
+    assert names(without_repetitions(swept)) == [("planar", 2)]
+
+
 def test_runs_that_differ_in_anything_else_are_all_kept():
     swept = jobs(("none", 0), seed=0) + jobs(("none", 0), seed=1)
     assert without_repetitions(swept) == swept
