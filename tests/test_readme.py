@@ -51,6 +51,28 @@ def test_speed_is_the_file():
     assert f"\n{results['steps_per_second']:.1f} steps a second" in README
 
 
+def test_benchmark_rows_are_the_file():
+    measured = json.loads((REFERENCE / "benchmark" / "benchmark.json").read_text())
+    columns = ("nfvae", "loop", "bmm loop", "pyro", "normflows")
+    for row in measured["flow"]:
+        assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in README
+    columns = ("nfvae", "loop", "bmm loop", "textbook", "matrix products")
+    for row in measured["step"]:
+        assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in README
+    for row in measured["compile"]:
+        columns = ("eager", "compiled", "cold, s")
+        assert f"| `{row['flow']}` | {row['K']} | {cells(row, columns)} |\n" in README
+    for row in measured["nll"]:
+        assert f"{row['images·samples/s'] / 1000:.0f},000 at K = {row['K']}" in README
+    (start,) = measured["startup"]
+    for seconds in start.values():
+        assert f"{seconds:.1f} s" in README
+
+
+def cells(row, columns):
+    return " | ".join("–" if name not in row else f"{row[name]:.1f}" for name in columns)
+
+
 def test_energy_rows_are_the_file():
     fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
     for energy in ("U1", "U2", "U3", "U4"):
