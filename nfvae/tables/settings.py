@@ -9,6 +9,7 @@ SHOWN = (
     "optim.name",
     "optim.lr",
     "optim.decay",
+    "optim.weight_decay",
     "trainer.batch_size",
     "model.hidden",
     "model.activation",
