@@ -10,11 +10,10 @@ import yaml
 from nfvae.storage.config_file import flatten
 from nfvae.storage.failure import read_failure
 from nfvae.storage.json_file import read_results_json
-from nfvae.storage.same_run import FREE_KEYS
+from nfvae.storage.same_run import changes_numbers
 from nfvae.tables import Missing, Run, Unfinished
+from nfvae.tables.layout import NOTHING
 from nfvae.tables.missing import describe_missing
-
-NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
     if len(configs) == 1:
         return [], yaml.safe_dump(dict(configs[0]), sort_keys=False)
     flat = [dict(flatten(config)) for config in configs]
-    keys = list(dict.fromkeys(key for leaves in flat for key in leaves if _counts(key)))
+    keys = list(dict.fromkeys(key for leaves in flat for key in leaves if changes_numbers(key)))
     values = {key: {str(leaves.get(key, NOTHING)) for leaves in flat} for key in keys}
     varying = [
         (key, ", ".join(_in_order(found))) for key, found in values.items() if len(found) > 1
@@ -139,10 +138,6 @@ def title(run: Run | Unfinished) -> str:
     """planar, K = 10, seed 0."""
     of = run.results if isinstance(run, Run) else run
     return f"{of.flow}, K = {of.K}, seed {of.seed}"
-
-
-def _counts(key: str) -> bool:
-    return key not in FREE_KEYS and not key.startswith("run.")
 
 
 def _unique(values: Iterable[object]) -> str:

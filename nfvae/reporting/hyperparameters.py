@@ -2,10 +2,10 @@
 
 from nfvae.config import Config
 from nfvae.storage.config_file import flatten
-from nfvae.storage.same_run import FREE_KEYS
+from nfvae.storage.same_run import changes_numbers
 
 # What is not about how a model is trained; the fewer columns a table has, the better it is read.
-LEFT_OUT = ("run.", "eval.", "data.name", "data.root")
+LEFT_OUT = ("eval.", "data.name", "data.root")
 
 
 def hyperparameters(config: Config) -> dict[str, str | float]:
@@ -20,6 +20,6 @@ def hyperparameters(config: Config) -> dict[str, str | float]:
         "flow.options": " ".join(f"{key}={value}" for key, value in options.items()),
     }
     for key, value in flatten(mapping):
-        if key not in FREE_KEYS and not key.startswith(LEFT_OUT) and not key.endswith("_every"):
+        if changes_numbers(key) and not key.startswith(LEFT_OUT) and not key.endswith("_every"):
             named[key] = value if isinstance(value, str | int | float) else str(value)
     return named

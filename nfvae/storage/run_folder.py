@@ -19,7 +19,7 @@ from nfvae.storage.atomic import FULL, cannot_write, make_folder, write_atomical
 from nfvae.storage.config_file import read_config_file
 from nfvae.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.storage.lock import locked
-from nfvae.storage.same_run import FREE_KEYS, check_same_run
+from nfvae.storage.same_run import changes_numbers, check_same_run
 
 # What a summary of a complete run shows.
 SUMMARISED = {
@@ -41,8 +41,9 @@ def default_name(config: Config, overrides: Sequence[str]) -> str:
     others = sorted(
         override.lstrip("+~")
         for override in overrides
-        if (key := override.lstrip("+~").partition("=")[0]) not in named | FREE_KEYS
-        and not key.startswith(("run.", "hydra"))
+        if (key := override.lstrip("+~").partition("=")[0]) not in named
+        and changes_numbers(key)
+        and not key.startswith("hydra")
     )
     parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
     parts += [re.sub(r"[^\w.+-]+", "-", other) for other in others]
