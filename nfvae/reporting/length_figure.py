@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nfvae.reporting.style import LINE_COLOURS, MARKERS, NORMAL, SMALL
+from nfvae.reporting.style import INK, LINE_COLOURS, MARKERS, NORMAL, SMALL, dress
 from nfvae.tables import PUBLISHED, Cell, Published
 from nfvae.tables.cells import Quantity
 
@@ -69,7 +69,8 @@ def length_figure(
             _draw_measured(axis, curve, quantity, {**looks[flow], "linestyle": dashes[protocol]})
         for cell in gaussians.values():
             _draw_measured(axis, [cell], quantity, GAUSSIAN)
-        _dress(axis, PANELS[quantity])
+        dress(axis, "K, steps of the flow", "")
+        axis.set_title(PANELS[quantity], fontsize=NORMAL, color=INK)
     handles = _legend(looks, dashes, sources, has_gaussian=bool(gaussians))
     if any(len(cell.runs) > 1 for cell in cells):
         handles.append(Line2D([], [], label="± std over seeds", **BAR))
@@ -118,14 +119,6 @@ def _draw_published(
     if len(points) > 1:  # more than the Gaussian that all flows share
         lengths = sorted(points)
         axis.plot(lengths, [points[K] for K in lengths], color=look["color"], **PUBLISHED_LOOK)
-
-
-def _dress(axis: Axes, label: str) -> None:
-    axis.set_title(label, fontsize=NORMAL)
-    axis.set_xlabel("K, steps of the flow", fontsize=NORMAL)
-    axis.tick_params(labelsize=SMALL)
-    axis.grid(color="0.92", linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(
