@@ -7,11 +7,13 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from nfvae.errors import NfvaeError
 
+SCRIPTS = Path(__file__).parent.parent / "scripts"
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 

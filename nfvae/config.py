@@ -23,6 +23,7 @@ from pydantic import (
 from nfvae.data.dataset import Binarization
 from nfvae.errors import ConfigError, shown
 from nfvae.flows import FLOWS, Flow
+from nfvae.name import Name
 from nfvae.nets.mlp import Activation
 from nfvae.objective import AnnealingKind
 
@@ -33,7 +34,6 @@ NumThreads = Annotated[int, Field(ge=1, le=1024)]
 NumSteps = Annotated[int, Field(ge=0, le=10**12)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")]  # good as part of a path
 
 
 class Section(BaseModel):

@@ -5,33 +5,16 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from nfvae.flows.base import StepwiseFlow
-from nfvae.flows.planar import SHIFT
+from nfvae.flows.planar import Planar
+from nfvae.flows.planar_stack import unpack
 
 
-class PlanarLoop(StepwiseFlow):
+class PlanarLoop(StepwiseFlow, Planar):
     """The steps of `Planar`, same parameters, by elementwise products and sums."""
 
-    shift = SHIFT["identity"]
-
-    @property
-    def param_size(self) -> int:
-        return self.num_steps * (2 * self.dim + 1)
-
-    def initial_params(self) -> Tensor:
-        w = torch.randn(self.num_steps * self.dim) / self.dim**0.5
-        return torch.cat([w, torch.zeros(self.num_steps * (self.dim + 1))])
-
     def unpack(self, params: Tensor) -> list[tuple[Tensor, ...]]:
-        size = self.num_steps * self.dim
-        w, u, b = params.split([size, size, self.num_steps], dim=-1)
-        shape = (self.num_steps, self.dim)
-        steps = zip(
-            w.unflatten(-1, shape).unbind(-2),
-            u.unflatten(-1, shape).unbind(-2),
-            b.unsqueeze(-1).unbind(-2),
-            strict=True,
-        )
-        return list(steps)
+        w, u, b = unpack(params, self.num_steps, self.dim)
+        return list(zip(w.unbind(-2), u.unbind(-2), b.unsqueeze(-1).unbind(-2), strict=True))
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         w, u, b = params

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 
 from nfvae.benchmark.timing import interleaved
+from nfvae.cli import SCRIPTS
 from nfvae.errors import NfvaeError
 from nfvae.storage.run_folder import RunFolder
-
-TRAIN = Path(__file__).parent.parent.parent / "scripts" / "train.py"
 
 
 def startup(repeats: int) -> dict[str, float]:
@@ -29,7 +28,7 @@ def _import() -> None:
 def _first_step() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        command = [sys.executable, str(TRAIN), f"run.dir={run.path}"]
+        command = [sys.executable, str(SCRIPTS / "train.py"), f"run.dir={run.path}"]
         command += ["trainer.checkpoint_every=1", "trainer.progress=false", "flow=planar", "K=16"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
         try:

@@ -12,11 +12,11 @@ from pydantic import Field
 from nfvae.benchmark import suite
 from nfvae.benchmark.startup import startup
 from nfvae.config import Config, Positive, Section, check_section, parse_config
-from nfvae.errors import RunFolderError
 from nfvae.memory import check_memory
 from nfvae.provenance import provenance
 from nfvae.reporting.scaling_figure import scaling_figure
 from nfvae.reporting.style import save_png
+from nfvae.storage.atomic import make_output_folder
 from nfvae.storage.json_file import write_json
 from nfvae.training.run import read_data
 
@@ -50,7 +50,8 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     }
     first = next(iter(runs.values()))
     data = read_data(first.data)
-    folder = _make(Path(config.folder))
+    folder = Path(config.folder)
+    make_output_folder(folder, "folder=")
     torch.set_num_threads(config.num_threads)
     torch.manual_seed(first.seed)
     few = max(3, config.repeats // 10)
@@ -118,16 +119,6 @@ def _run_config(base: Mapping[str, Any], K: int, batch: int) -> Config:
     config = parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
     check_memory(config, torch.device("cpu"))
     return config
-
-
-def _make(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot write to folder={folder}: {error.strerror}; choose another"
-        ) from None
-    return folder
 
 
 def _table(rows: list[Row]) -> str:

@@ -1,9 +1,9 @@
 """report.py: one page of HTML, complete in itself, on a run or on the runs of a sweep."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nfvae.cli import fail
 from nfvae.commands.arguments import OneLineParser
 from nfvae.errors import NfvaeError, ResultsError
 from nfvae.storage.atomic import write_atomically
@@ -23,8 +23,7 @@ def report(arguments: Sequence[str]) -> int:
 
         write_atomically(file, make_page(options.folder).encode())
     except NfvaeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return fail(str(error))
     print(f"written to  {file}")
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from nfvae.cli import command_line, fail
+from nfvae.cli import SCRIPTS, command_line, fail
 from nfvae.commands.train import run_path
 from nfvae.composition import Composed
 from nfvae.config import Config, parse_config
@@ -22,8 +22,6 @@ from nfvae.sweep.plan import (
 from nfvae.sweep.processes import Job, run_jobs
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import EXIT_STATUS, stop_on_signals
-
-TRAIN = Path(__file__).parent.parent.parent / "scripts" / "train.py"
 
 
 def sweep(jobs: Sequence[Composed]) -> int:
@@ -95,7 +93,7 @@ def _is_complete(path: Path, config: Config) -> bool:
 
 
 def _job(run: PlannedRun) -> Job:
-    command = (sys.executable, str(TRAIN), *run.overrides, "hydra.mode=RUN")
+    command = (sys.executable, str(SCRIPTS / "train.py"), *run.overrides, "hydra.mode=RUN")
     return Job(str(run.path), command, run.path / "train.log")
 
 

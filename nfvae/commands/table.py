@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from nfvae.cli import fail
 from nfvae.commands.arguments import OneLineParser
 from nfvae.errors import NfvaeError, ResultsError
-from nfvae.storage.atomic import write_atomically
+from nfvae.storage.atomic import make_output_folder, write_atomically
 from nfvae.tables import Cell, collect, find_missing, make_cells, make_tables
 from nfvae.tables.latex import latex
 from nfvae.tables.markdown import markdown
@@ -24,8 +25,7 @@ def table(arguments: Sequence[str]) -> int:
     try:
         _table(options.folder, options.out)
     except NfvaeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return fail(str(error))
     return 0
 
 
@@ -41,7 +41,7 @@ def _table(folders: Iterable[Path], out: Path | None) -> None:
     tables = make_tables(cells)
     text = markdown(tables)
     if out is not None:
-        _make(out)
+        make_output_folder(out, "--out ")
     print(text, end="")
     if out is not None:
         write_atomically(out / "table.md", text.encode())
@@ -49,13 +49,6 @@ def _table(folders: Iterable[Path], out: Path | None) -> None:
         write_atomically(out / "table.csv", csv_text(cells).encode())
         _save_figures(cells, out)
         print(f"written to  {out}", file=sys.stderr)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultsError(f"--out {folder} cannot be made: {error.strerror}") from None
 
 
 def _save_figures(cells: Sequence[Cell], out: Path) -> None:

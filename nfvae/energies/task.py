@@ -21,7 +21,7 @@ from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
 from nfvae.memory import available_memory, flow_sizes, numbers_per_parameter, require_memory
 from nfvae.posterior import FlowPosterior
 from nfvae.provenance import provenance
-from nfvae.storage.atomic import make_folder, require_writable, write_atomically
+from nfvae.storage.atomic import make_output_folder, write_atomically
 from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.training.interruption import StopRequest
@@ -90,7 +90,7 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     if done is not None:
         return done
     task.check()
-    _make(folder)
+    make_output_folder(folder, "dir=")
     torch.manual_seed(task.seed)
     posterior = task.posterior()
     generator = torch.Generator().manual_seed(task.seed)
@@ -152,7 +152,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
 
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Declare a folder's work complete."""
-    _make(folder)
+    make_output_folder(folder, "dir=")
     write_json(folder / "results.json", results)
 
 
@@ -182,13 +182,3 @@ def _grid_figures(q: FlowPosterior, task: FitTask, log_z: float) -> dict[str, fl
     except NotInvertibleError:
         return {"kl_grid": None, "grid_mass": None}
     return {"kl_grid": grid.value, "grid_mass": grid.mass}
-
-
-def _make(folder: Path) -> None:
-    try:
-        make_folder(folder)
-        require_writable(folder)
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot make {folder}: {error.strerror}; choose another dir"
-        ) from None

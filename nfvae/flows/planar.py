@@ -18,7 +18,7 @@ from torch import Tensor
 from nfvae.flows.base import Flow
 from nfvae.flows.layout import fold, unfold
 from nfvae.flows.monotone_root import sech2, solve_tanh
-from nfvae.flows.planar_stack import PlanarStack, constrain
+from nfvae.flows.planar_stack import PlanarStack, constrain, unpack
 from nfvae.flows.registry import register
 
 SHIFT = {"paper": 0.0, "identity": log(expm1(1.0))}
@@ -67,9 +67,7 @@ class Planar(Flow):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # wᵀz along one step solves a scalar equation: with a = wᵀz + b, f(z) = y reads
         # a + (s − 1) tanh(a) = wᵀy + b, strictly increasing in a.
-        size, shape = self.num_steps * self.dim, (self.num_steps, self.dim)
-        w, u, b = params.split([size, size, self.num_steps], dim=-1)
-        w, u = w.unflatten(-1, shape), u.unflatten(-1, shape)
+        w, u, b = unpack(params, self.num_steps, self.dim)
         s, kappa = constrain((w * u).sum(-1), (w * w).sum(-1), self.shift)
         u_hat = u + kappa.unsqueeze(-1) * w
         total = y.new_zeros(y.shape[:-1])

@@ -43,16 +43,21 @@ def _constrain_backward(
     return torch.addcmul(grad_s * slope, per_n, slope - 1), -per_n * kappa
 
 
+def unpack(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor]:
+    """w_1 … w_K, u_1 … u_K, b_1 … b_K as views: w and u [*, K, D], b [*, K]."""
+    w, u, b = params.split([K * D, K * D, K], dim=-1)
+    return w.unflatten(-1, (K, D)), u.unflatten(-1, (K, D)), b
+
+
 class PlanarStack(torch.autograd.Function):
     """(z [B, S, D], params [B, K(2D + 1)], K, shift) -> (z_K [B, S, D], log_dets [B, K, S]).
 
-    A row of params is w_1 … w_K, u_1 … u_K, b_1 … b_K. Differentiable once; a second derivative
-    raises.
+    A row of params is as `unpack` takes it. Differentiable once; a second derivative raises.
     """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, params: Tensor, K: int, shift: float) -> tuple[Tensor, Tensor]:
-        w, u, b = _unpack(params, K, z.shape[2])
+        w, u, b = unpack(params, K, z.shape[2])
         w, u = w.contiguous(), u.contiguous()  # batched products of slices copy them each time
         c, n = (w * u).sum(-1), (w * w).sum(-1)
         s, kappa = constrain(c, n, shift)
@@ -96,17 +101,11 @@ class PlanarStack(torch.autograd.Function):
         grad_w.addcmul_(grad_u_hat, kappa.unsqueeze(-1)).addcmul_(u, grad_c.unsqueeze(-1))
 
         grad_params = w.new_empty(B, K * (2 * D + 1))
-        into_w, into_u, into_b = _unpack(grad_params, K, D)
+        into_w, into_u, into_b = unpack(grad_params, K, D)
         torch.addcmul(grad_w, w, grad_n.unsqueeze(-1), value=2, out=into_w)
         torch.addcmul(grad_u_hat, w, grad_c.unsqueeze(-1), out=into_u)
         torch.sum(grad_a, -1, out=into_b)
         return grad_z, grad_params, None, None
-
-
-def _unpack(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Views of w and u [B, K, D] and b [B, K]."""
-    w, u, b = params.split([K * D, K * D, K], dim=1)
-    return w.unflatten(1, (K, D)), u.unflatten(1, (K, D)), b
 
 
 def _coupling_backward(

@@ -42,6 +42,21 @@ def make_folder(path: Path) -> None:
         sync_folder(folder.parent)
 
 
+def make_output_folder(path: Path, key: str) -> None:
+    """Make the folder that a command was told to write to; `key` is how it was told: "dir=".
+
+    Raises:
+        RunFolderError: it cannot be made or written.
+    """
+    try:
+        make_folder(path)
+    except OSError as error:
+        raise RunFolderError(
+            f"{key}{path} cannot be made: {error.strerror}; choose another {key.strip('= ')}"
+        ) from None
+    require_writable(path)
+
+
 def sync_folder(path: Path) -> None:
     """Bring a folder's list of names to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

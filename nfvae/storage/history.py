@@ -1,9 +1,13 @@
-"""metrics.jsonl of a run, read as one series a quantity."""
+"""metrics.jsonl of a run, read as one series a quantity, or from its end."""
 
 import json
+import os
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+TAIL_BYTES = 65536
 
 
 class Series(NamedTuple):
@@ -26,8 +30,7 @@ def read_history(metrics: Path) -> dict[str, Series]:
     points: dict[str, dict[int, float]] = defaultdict(dict)
     for line in lines:
         try:
-            record = json.loads(line)
-            step = int(record.pop("step"))
+            step, record = _parse(line)
             values = {str(name): float(value) for name, value in record.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             continue
@@ -37,3 +40,30 @@ def read_history(metrics: Path) -> dict[str, Series]:
         name: Series(sorted(course), [course[step] for step in sorted(course)])
         for name, course in points.items()
     }
+
+
+def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(step, quantities by name) of the last records, the newest first; none where none is.
+
+    A line that is being written, or was when the run was killed, is passed over.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+    """
+    try:
+        with metrics.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return
+    for line in reversed(lines):
+        try:
+            yield _parse(line)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            continue
+
+
+def _parse(line: str | bytes) -> tuple[int, dict[str, Any]]:
+    """Raises one of several errors where the line is no record."""
+    record = json.loads(line)
+    return int(record.pop("step")), record

@@ -1,21 +1,21 @@
 """A live line for each run of a sweep and one for all of it; without a terminal, plain lines."""
 
-import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from nfvae.storage.history import latest
 from nfvae.storage.run_folder import RunFolder
 from nfvae.sweep.plan import PlannedRun
 from nfvae.sweep.processes import Job, Outcome
 
 LINE_EVERY = 60.0  # seconds, without a terminal
 LOOK_EVERY = 1.0
-TAIL_BYTES = 4096
 RUN_BAR = "{desc:<34} {percentage:3.0f}% {bar:18} {n_fmt}/{total_fmt} [{remaining} left]{postfix}"
 ALL_BAR = "{desc} {percentage:3.0f}% {bar:18} [{elapsed}, {remaining} left]"
 
@@ -100,8 +100,7 @@ class Display:
                     bar.set_postfix_str(f"−ELBO {neg_elbo:.2f}", refresh=False)
                 bar.refresh()
             elif told and moved and neg_elbo is not None:
-                total = run.steps
-                self._say(f"step {step:>7} of {total}  {name}  −ELBO {neg_elbo:.2f}")
+                self._say(f"step {step:>7} of {run.steps}  {name}  −ELBO {neg_elbo:.2f}")
         self._all.refresh()
 
     def close(self) -> None:
@@ -124,22 +123,13 @@ class Display:
 
 def read_progress(path: Path) -> tuple[int, float | None]:
     """Step and training −ELBO on the last lines of a run's metrics.jsonl; (0, None) if none."""
-    try:
-        with RunFolder(path).metrics.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - TAIL_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return 0, None
-    step, neg_elbo = 0, None
-    for line in lines:
-        try:
-            metrics = json.loads(line)
-        except ValueError:  # the first is cut, the last may be half-written
-            continue
-        step = metrics["step"]
-        neg_elbo = metrics.get("train/neg_elbo", neg_elbo)
-    return step, neg_elbo
+    last_step = None
+    with suppress(OSError):  # a run whose log cannot be read is shown without progress
+        for step, metrics in latest(RunFolder(path).metrics):
+            last_step = step if last_step is None else last_step
+            if "train/neg_elbo" in metrics:
+                return last_step, metrics["train/neg_elbo"]
+    return last_step or 0, None
 
 
 def _figures(path: Path) -> str:

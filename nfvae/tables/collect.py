@@ -1,13 +1,13 @@
 """Find runs in folders, however deep."""
 
-import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nfvae.errors import ResultsError
 from nfvae.storage.config_file import read_config_file
+from nfvae.storage.history import latest
 from nfvae.storage.json_file import read_results_json
 from nfvae.tables.results import Conditions, Results, Run, Unfinished, check
 
@@ -95,20 +95,7 @@ def _read_unfinished(folder: Path) -> Unfinished | None:
 
 def _last_step(metrics: Path) -> int:
     """The step of the last whole line; 0 before the first."""
-    for line in _lines_from_the_end(metrics):
-        try:
-            return int(json.loads(line)["step"])
-        except (ValueError, TypeError, KeyError):
-            continue  # the line that is being written, or was when the run was killed
-    return 0
-
-
-def _lines_from_the_end(file: Path, portion: int = 65536) -> Iterator[bytes]:
     try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - portion))
-            yield from reversed(stream.read().splitlines())
-    except FileNotFoundError:
-        return
+        return next((step for step, _ in latest(metrics)), 0)
     except OSError as error:
-        raise ResultsError(f"cannot read {file}: {error.strerror}") from None
+        raise ResultsError(f"cannot read {metrics}: {error.strerror}") from None

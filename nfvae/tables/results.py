@@ -10,13 +10,11 @@ from typing import Annotated, Any, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nfvae.errors import ResultsError
+from nfvae.name import Name
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 StandardError = Annotated[float, Field(ge=0)]
-Name = Annotated[
-    str, Field(pattern=r"^[\w+-][\w.+=,-]*$")
-]  # nothing that tables would need to quote
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 

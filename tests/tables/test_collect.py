@@ -7,6 +7,14 @@ from nfvae.errors import NfvaeError, ResultsError
 from nfvae.tables import collect
 
 
+def refusal(folder, error=NfvaeError):
+    """The one line that collecting the folder ends in."""
+    with pytest.raises(error) as caught:
+        collect([folder])
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 def test_finds_runs_at_any_depth_once(write_run, tmp_path):
     write_run("sweep/deep/a", seed=1)
     write_run("b")
@@ -53,20 +61,16 @@ def test_fits_to_energies_are_passed_over(tmp_path):
 )
 def test_a_wrong_value_is_refused_by_name(write_run, changes, told):
     folder = write_run("wrong", **changes)
-    with pytest.raises(ResultsError) as caught:
-        collect([folder])
-    assert str(caught.value).startswith(f"{folder / 'results.json'}: ")
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
+    line = refusal(folder, ResultsError)
+    assert line.startswith(f"{folder / 'results.json'}: ")
+    assert told in line
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"neg_elbo": 1}'])
 def test_a_damaged_file_is_refused_by_name(write_run, content):
     folder = write_run("damaged")
     (folder / "results.json").write_text(content)
-    with pytest.raises(NfvaeError, match=r"damaged/results\.json") as caught:
-        collect([folder])
-    assert "\n" not in str(caught.value)
+    assert "damaged/results.json" in refusal(folder)
 
 
 def test_a_missing_key_is_named(write_run):
@@ -119,9 +123,7 @@ def test_an_unfinished_run_has_the_conditions_of_a_complete_one(write_run, write
 def test_a_damaged_configuration_is_refused_by_name(write_unfinished, content):
     folder = write_unfinished("damaged")
     (folder / "config.yaml").write_text(content)
-    with pytest.raises(NfvaeError, match=r"damaged/config\.yaml") as caught:
-        collect([folder])
-    assert "\n" not in str(caught.value)
+    assert "damaged/config.yaml" in refusal(folder)
 
 
 def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
