@@ -1,4 +1,4 @@
-"""evaluate.py: measure a run's checkpoint on the test split again."""
+"""evaluate.py: measure a run's checkpoint again, on the test split or another."""
 
 import sys
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ import torch
 
 from nfvae.cli import command_line
 from nfvae.config import EvalConfig, NumThreads, Section, check_section
+from nfvae.data import SplitName
+from nfvae.errors import ConfigError
 from nfvae.reporting.summary import summary
 from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
@@ -22,13 +24,14 @@ class EvaluateConfig(Section):
     """What evaluate.py takes."""
 
     run: str
+    split: SplitName
     device: Literal["auto", "cpu", "cuda"]
     num_threads: NumThreads | None
     eval: EvalConfig
 
 
 def evaluate(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; the figures go to evaluation.json; raises NfvaeError."""
+    """Returns the exit status; the figures go to the run's folder; raises NfvaeError."""
     config = check_section(EvaluateConfig, composed)
     folder = RunFolder(Path(config.run))
     run = folder.parse_config()
@@ -37,20 +40,24 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     vae = load_vae(folder.path, config.eval.checkpoint, device)
-    test = read_data(run.data).test.to(device)
+    data = read_data(run.data)
+    if data.split(config.split).redrawn:
+        raise ConfigError(
+            f"split={config.split} has no settled bits to measure: data.binarization="
+            f"{run.data.binarization} draws them anew for each batch; split=val and split=test have"
+        )
     with stop_on_signals() as stop:
         try:
-            results = measure(vae, test, config.eval, stop)
+            results = measure(vae, data.to(device), config.split, config.eval, stop)
         except Interrupted as reason:
             print(f"{reason}; nothing was written. To repeat: {command_line()}", file=sys.stderr)
             return EXIT_STATUS
     described = {
         "run": config.run,
         "checkpoint": config.eval.checkpoint,
-        "split": "test",
         "binarization": run.data.binarization,
     }
-    folder.write_evaluation(results | described)
+    written = folder.write_evaluation(results | described)
     print(summary(results))
-    print(f"written to  {folder.evaluation}")
+    print(f"written to  {written}")
     return 0

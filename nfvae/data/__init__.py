@@ -6,7 +6,7 @@ x = gather_batch(data.train, schedule.indices(step), generator)     # float32 [1
 """
 
 from nfvae.data.batches import BatchSchedule, batches_in_order, epoch_permutation, gather_batch
-from nfvae.data.dataset import Binarization, Dataset, Split, load_dataset
+from nfvae.data.dataset import Binarization, Dataset, Split, SplitName, load_dataset
 from nfvae.data.statistics import pixel_mean
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Binarization",
     "Dataset",
     "Split",
+    "SplitName",
     "batches_in_order",
     "epoch_permutation",
     "gather_batch",

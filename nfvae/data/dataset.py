@@ -14,6 +14,7 @@ from nfvae.data.binarize import fixed_bernoulli
 from nfvae.errors import ConfigError, DataError
 
 Binarization = Literal["dynamic", "fixed", "static"]
+SplitName = Literal["train", "val", "test"]
 
 NUM_TRAIN = 50_000
 
@@ -60,6 +61,10 @@ class Dataset:
     val: Split
     test: Split
     image_shape: tuple[int, int] = (28, 28)
+
+    def split(self, name: SplitName) -> Split:
+        """One of the three."""
+        return {"train": self.train, "val": self.val, "test": self.test}[name]
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on a device; 55 MB in all."""

@@ -5,14 +5,15 @@ from typing import Any
 
 def summary(results: dict[str, Any]) -> str:
     """−ELBO with its two parts, and NLL if there is one, each ± its standard error over images."""
+    split = results["split"]
     lines = [
-        f"test −ELBO  {results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f} nats",
+        f"{f'{split} −ELBO':<12}{results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f} nats",
         f"            = distortion {results['distortion']:.2f} + KL {results['kl']:.2f}"
         f"  (Σ log-det {results['sum_log_det']:.2f}, {results['active_units']} active units)",
     ]
     if results["nll"] is not None:
         lines.append(
-            f"test NLL    {results['nll']:.2f} ± {results['nll_se']:.2f} nats"
+            f"{f'{split} NLL':<12}{results['nll']:.2f} ± {results['nll_se']:.2f} nats"
             f", S = {results['num_importance_samples']}"
         )
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """A run's folder: everything a run makes lies in it, and one process at a time works on it.
 
 config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt
-results.json (only once the run is complete)  failure.txt (only after an error)
+results.json (only once the run is complete)  evaluation_{split}.json (by evaluate.py)
+failure.txt (only after an error)
 """
 
 import hashlib
@@ -64,7 +65,6 @@ class RunFolder:
         self.last = path / "checkpoints" / "last.pt"
         self.best = path / "checkpoints" / "best.pt"
         self.results = path / "results.json"
-        self.evaluation = path / "evaluation.json"
 
     @contextmanager
     def held(self, config: Config) -> Iterator[None]:
@@ -147,7 +147,7 @@ class RunFolder:
         Raises:
             RunFolderError: it is damaged.
         """
-        results = read_results_json(self.results, SUMMARISED)
+        results = read_results_json(self.results, SUMMARISED | {"split"})
         check_numbers(self.results, results, SUMMARISED, or_null=MAY_BE_NULL)
         return results
 
@@ -155,6 +155,8 @@ class RunFolder:
         """Declare the run complete."""
         write_json(self.results, results)
 
-    def write_evaluation(self, results: dict[str, Any]) -> None:
-        """Keep what a later evaluation of the run found, beside its own results."""
-        write_json(self.evaluation, results)
+    def write_evaluation(self, results: dict[str, Any]) -> Path:
+        """Keep what a later evaluation of the run found, beside its own results; returns where."""
+        file = self.path / f"evaluation_{results['split']}.json"
+        write_json(file, results)
+        return file

@@ -1,4 +1,4 @@
-"""The final measurement on the test split: what results.json holds."""
+"""Measuring a trained model on a split: what results.json holds of the test split."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nfvae.config import EvalConfig
-from nfvae.data import Split
+from nfvae.data import Dataset, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.provenance import provenance
@@ -19,16 +19,23 @@ from nfvae.vae import VAE
 
 
 def measure(
-    vae: VAE, split: Split, config: EvalConfig, stop: StopRequest, bar: bool = True
+    vae: VAE,
+    data: Dataset,
+    name: SplitName,
+    config: EvalConfig,
+    stop: StopRequest,
+    bar: bool = True,
 ) -> dict[str, Any]:
-    """−ELBO, its terms and the NLL of a model on a split, in nats per image.
+    """−ELBO, its terms and the NLL of a model on the split `name`, in nats per image.
 
     Raises:
+        ValueError: the split's bits are drawn anew for each batch.
         Interrupted: `stop` was set.
         DivergenceError: a figure is NaN or infinite.
     """
+    split = data.split(name)
     rows = len(split) * (config.elbo_draws + config.num_samples)
-    with closing(Progress("test", rows, bar=bar)) as progress:
+    with closing(Progress(name, rows, bar=bar)) as progress:
 
         def on_rows(rows: int) -> None:
             progress.advance(rows)
@@ -40,21 +47,20 @@ def measure(
         if config.num_samples:
             nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
     results = measured | nll
-    for name, value in results.items():
+    for key, value in results.items():
         if value is not None and not isfinite(value):
             raise DivergenceError(
-                f"{name} on the test split is {value}: the model of eval.checkpoint="
+                f"{key} on the {name} split is {value}: the model of eval.checkpoint="
                 f"{config.checkpoint} is of no use and no results are written; train again with a "
                 "lower optim.lr in another run.dir"
             )
-    return results
+    return results | {"split": name}
 
 
 def describe(state: TrainingState) -> dict[str, Any]:
     """What a measurement of a run's model must be read with."""
     config = state.config
     return {
-        "split": "test",
         "data": config.data.name,
         "binarization": config.data.binarization,
         "flow": config.flow["name"],

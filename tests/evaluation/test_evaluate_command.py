@@ -1,0 +1,70 @@
+"""evaluate.py: the same figures again, more samples, other splits."""
+
+import json
+
+import pytest
+
+from nfvae.commands.evaluate import evaluate
+from nfvae.data import load_dataset
+from nfvae.errors import ConfigError
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.interruption import StopRequest
+from nfvae.training.run import load_vae, run_training
+
+
+@pytest.fixture
+def make_run(small_config, tmp_path):
+    def make(binarization):
+        folder = RunFolder(tmp_path / binarization)
+        run_training(small_config(f"data.binarization={binarization}"), folder, StopRequest())
+        return folder
+
+    return make
+
+
+def composed(folder, split, **changes):
+    settings = {"num_samples": 2, "elbo_draws": 2, "checkpoint": "best", "seed": 0} | changes
+    plain = {"run": str(folder.path), "split": split, "device": "cpu", "num_threads": None}
+    return plain | {"eval": settings}
+
+
+def written(folder, split):
+    return json.loads((folder.path / f"evaluation_{split}.json").read_text())
+
+
+def test_with_the_settings_of_the_run_it_finds_what_the_run_found(make_run, capsys):
+    folder = make_run("fixed")
+    kept = folder.results.read_bytes()
+    assert evaluate(composed(folder, "test")) == 0
+    results, again = folder.read_results(), written(folder, "test")
+    shared = results.keys() & again.keys()
+    assert {"neg_elbo", "nll", "kl", "active_units", "split"} <= shared
+    assert {key: again[key] for key in shared} == {key: results[key] for key in shared}
+    assert folder.results.read_bytes() == kept
+    assert f"test −ELBO  {results['neg_elbo']:.2f} ±" in capsys.readouterr().out
+
+
+def test_each_split_has_its_own_images_and_its_own_file(make_run, capsys):
+    folder = make_run("fixed")
+    vae, data = load_vae(folder.path), load_dataset("mnist", None, "fixed")
+    for split in ("train", "val"):
+        evaluate(composed(folder, split, num_samples=0))
+        found = written(folder, split)
+        assert found["split"] == split
+        # The distortion of a model this bad hardly depends on z: the images settle it.
+        x = (data.split(split).pixels > 0).float()
+        logits = vae.decode(vae.posterior(x).sample())
+        distortion = (logits.clamp(min=0) - x * logits + (-logits.abs()).exp().log1p()).sum(-1)
+        assert found["distortion"] == pytest.approx(distortion.mean().item(), abs=0.05)
+    apart = written(folder, "train")["distortion"] - written(folder, "val")["distortion"]
+    assert abs(apart) > 0.1  # the wrong images would have been noticed
+    assert "train −ELBO " in capsys.readouterr().out
+
+
+def test_bits_drawn_anew_for_each_batch_are_refused(make_run):
+    folder = make_run("dynamic")
+    with pytest.raises(ConfigError, match=r"split=train .*binarization=dynamic.*split=val") as told:
+        evaluate(composed(folder, "train"))
+    assert "\n" not in str(told.value)
+    assert not (folder.path / "evaluation_train.json").exists()
+    assert evaluate(composed(folder, "val")) == 0
