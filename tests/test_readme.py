@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = ROOT / "outputs" / "reference"
 TABLES = REFERENCE / "rezende2015"
+TRIED = REFERENCE / "rezende2015_tried"
 
 
 def rows(first_cell: str) -> list[list[str]]:
@@ -86,6 +87,18 @@ def test_reference_tables_follow_from_the_result_files(tmp_path):
     for name in ("table.md", "table.tex", "table.csv"):
         assert (tmp_path / name).read_bytes() == (TABLES / name).read_bytes(), name
     assert (TABLES / "table.md").read_text() in README
+
+
+@pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
+def test_rows_of_what_was_tried_are_the_files(path):
+    name, _, option = path.parent.name.partition("_optim.")
+    tried, kept = (json.loads(p.read_text()) for p in (path, TABLES / name / "results.json"))
+    (row,) = rows(f"flow={tried['flow']} K={tried['K']} optim.{option.replace('-', '=')}")
+    assert row[1:] == [
+        f"{tried['neg_elbo']:.2f}",
+        f"{tried['nll']:.2f}",
+        f"{kept['neg_elbo']:.2f} / {kept['nll']:.2f}",
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))
