@@ -89,6 +89,18 @@ def test_reference_tables_follow_from_the_result_files(tmp_path):
     assert (TABLES / "table.md").read_text() in README
 
 
+def test_how_far_it_overfits_is_the_files():
+    folder = TABLES / "planar_K80_seed0"
+    train, test = (
+        json.loads((folder / f"{name}.json").read_text())
+        for name in ("evaluation_train", "results")
+    )
+    assert (train["split"], test["split"]) == ("train", "test")
+    assert train["num_importance_samples"] == test["num_importance_samples"]
+    said = f"the NLL is {train['nll']:.2f} on the training split and {test['nll']:.2f} on the test"
+    assert said in README.replace("\n", " ")
+
+
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
 def test_rows_of_what_was_tried_are_the_files(path):
     name, _, option = path.parent.name.partition("_optim.")
