@@ -40,15 +40,15 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     vae = load_vae(folder.path, config.eval.checkpoint, device)
-    data = read_data(run.data)
-    if data.split(config.split).redrawn:
+    split = read_data(run.data).split(config.split)
+    if split.redrawn:
         raise ConfigError(
             f"split={config.split} has no settled bits to measure: data.binarization="
             f"{run.data.binarization} draws them anew for each batch; split=val and split=test have"
         )
     with stop_on_signals() as stop:
         try:
-            results = measure(vae, data.to(device), config.split, config.eval, stop)
+            results = measure(vae, split.to(device), config.split, config.eval, stop)
         except Interrupted as reason:
             print(f"{reason}; nothing was written. To repeat: {command_line()}", file=sys.stderr)
             return EXIT_STATUS

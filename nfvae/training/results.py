@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nfvae.config import EvalConfig
-from nfvae.data import Dataset, SplitName
+from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.provenance import provenance
@@ -20,20 +20,19 @@ from nfvae.vae import VAE
 
 def measure(
     vae: VAE,
-    data: Dataset,
+    split: Split,
     name: SplitName,
     config: EvalConfig,
     stop: StopRequest,
     bar: bool = True,
 ) -> dict[str, Any]:
-    """−ELBO, its terms and the NLL of a model on the split `name`, in nats per image.
+    """−ELBO, its terms and the NLL of a model on a split, in nats per image; `name` is the split's.
 
     Raises:
         ValueError: the split's bits are drawn anew for each batch.
         Interrupted: `stop` was set.
         DivergenceError: a figure is NaN or infinite.
     """
-    split = data.split(name)
     rows = len(split) * (config.elbo_draws + config.num_samples)
     with closing(Progress(name, rows, bar=bar)) as progress:
 

@@ -45,7 +45,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         described = describe(state)
         if config.eval.checkpoint == "best":
             load_weights(state.vae, _load_best(folder, state, device), folder.best)
-        measured = measure(state.vae, data, "test", config.eval, stop, config.trainer.progress)
+        measured = measure(state.vae, data.test, "test", config.eval, stop, config.trainer.progress)
         log_results(folder.path, state.step, measured)
         folder.write_results(measured | described)
         return measured | described
