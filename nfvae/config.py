@@ -34,6 +34,8 @@ NumThreads = Annotated[int, Field(ge=1, le=1024)]
 NumSteps = Annotated[int, Field(ge=0, le=10**12)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+LearningRate = Annotated[float, Field(gt=0, le=10)]
+WeightDecay = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -48,6 +50,7 @@ class DataConfig(Section):
     name: Literal["mnist"]
     root: str | None
     binarization: Binarization
+    train_on_val: bool = False
 
 
 class ModelConfig(Section):
@@ -63,13 +66,20 @@ class OptimConfig(Section):
     """Optimizer, its schedule, and gradient clipping (null: none)."""
 
     name: Literal["adam", "rmsprop"]
-    lr: Annotated[float, Field(gt=0, le=10)]
+    lr: LearningRate
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)]
     momentum: Fraction
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: WeightDecay
     warmup_steps: Annotated[int, Field(ge=0)]
     decay: Literal["none", "cosine"]
     grad_clip: Annotated[float, Field(gt=0)] | None
+
+
+class VAEOptimConfig(OptimConfig):
+    """The same for a VAE, whose decoder may have a rate and decay of its own (null: no others)."""
+
+    decoder_lr: LearningRate | None = None
+    decoder_weight_decay: WeightDecay | None = None
 
 
 class ObjectiveConfig(Section):
@@ -142,7 +152,7 @@ class Config(Section):
     data: DataConfig
     model: ModelConfig
     flow: dict[str, Any]
-    optim: OptimConfig
+    optim: VAEOptimConfig
     objective: ObjectiveConfig
     trainer: TrainerConfig
     eval: EvalConfig
@@ -155,8 +165,23 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
         ConfigError: an unknown key, a wrong type, a value out of range, or parts that do not fit.
     """
     config = check_section(Config, mapping)
+    if config.data.train_on_val:
+        _check_without_validation(config)
     flow_size(config.flow, config.model.latent_dim, config.K)
     return config
+
+
+def _check_without_validation(config: Config) -> None:
+    if config.eval.checkpoint == "best":
+        raise ConfigError(
+            "data.train_on_val=true leaves no images to tell which checkpoint is best; "
+            "give eval.checkpoint=last with it"
+        )
+    if config.trainer.early_stopping is not None:
+        raise ConfigError(
+            f"trainer.early_stopping={config.trainer.early_stopping} needs validation images, and "
+            "data.train_on_val=true leaves none; give trainer.early_stopping=null with it"
+        )
 
 
 def check_section(schema: type[S], mapping: Mapping[str, Any], at: str = "") -> S:

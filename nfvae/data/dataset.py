@@ -1,4 +1,7 @@
-"""A data set in memory: 50,000 images to train on, 10,000 to validate, 10,000 to test."""
+"""A data set in memory: 50,000 images to train on, 10,000 to validate, 10,000 to test.
+
+Or 60,000 to train on and none to validate, for a last run with settings that are settled.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +50,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three splits, and how their bits come about.
+    """Three splits, or two without validation, and how their bits come about.
 
     `dynamic`: the training split is redrawn batch by batch; validation and test are `fixed`'s draw,
         so that all runs are measured on the same binary images.
@@ -58,26 +61,39 @@ class Dataset:
     name: str
     binarization: Binarization
     train: Split
-    val: Split
+    val: Split | None
     test: Split
     image_shape: tuple[int, int] = (28, 28)
 
     def split(self, name: SplitName) -> Split:
-        """One of the three."""
-        return {"train": self.train, "val": self.val, "test": self.test}[name]
+        """One of the three.
+
+        Raises:
+            ConfigError: there is no such split, since it was trained on.
+        """
+        split = {"train": self.train, "val": self.val, "test": self.test}[name]
+        if split is None:
+            raise ConfigError(
+                f"split={name} is empty: data.train_on_val=true trains on these images too; "
+                "allowed: test" + (", train" if not self.train.redrawn else "")
+            )
+        return split
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on a device; 55 MB in all."""
         return replace(
             self,
             train=self.train.to(device),
-            val=self.val.to(device),
+            val=None if self.val is None else self.val.to(device),
             test=self.test.to(device),
         )
 
 
 def load_dataset(
-    name: str = "mnist", root: Path | None = None, binarization: Binarization = "dynamic"
+    name: str = "mnist",
+    root: Path | None = None,
+    binarization: Binarization = "dynamic",
+    train_on_val: bool = False,
 ) -> Dataset:
     """Read a data set into memory.
 
@@ -89,6 +105,8 @@ def load_dataset(
         root: folder with the reader's own copy of the files; None for the embedded ones.
             `static` needs it.
         binarization: "dynamic", "fixed" or "static"; see `Dataset`.
+        train_on_val: training is on the validation images too, 60,000 in all; their settled bits
+            are what they would be.
 
     Raises:
         ConfigError: no such data set or binarization.
@@ -102,11 +120,11 @@ def load_dataset(
     if root is not None:
         root = root.expanduser()
     if binarization == "static":
-        return _load_static(root)
-    return _load_mnist(root, binarization)
+        return _load_static(root, train_on_val)
+    return _load_mnist(root, binarization, train_on_val)
 
 
-def _load_mnist(root: Path | None, binarization: Binarization) -> Dataset:
+def _load_mnist(root: Path | None, binarization: Binarization, train_on_val: bool) -> Dataset:
     images = mnist.read_mnist_file(mnist.TRAIN_IMAGES, root)
     labels = mnist.read_mnist_file(mnist.TRAIN_LABELS, root)
     test_images = mnist.read_mnist_file(mnist.TEST_IMAGES, root)
@@ -114,25 +132,31 @@ def _load_mnist(root: Path | None, binarization: Binarization) -> Dataset:
     grey = {"train": images[:NUM_TRAIN], "val": images[NUM_TRAIN:], "test": test_images}
     digit = {"train": labels[:NUM_TRAIN], "val": labels[NUM_TRAIN:], "test": test_labels}
 
-    def split(part: str) -> Split:
-        redrawn = binarization == "dynamic" and part == "train"
-        pixels = grey[part] if redrawn else fixed_bernoulli(grey[part], FIXED_SEEDS[part])
-        return _split(pixels, digit[part], redrawn)
+    def split(*parts: str) -> Split:
+        redrawn = binarization == "dynamic" and "train" in parts
+        pixels = [grey[p] if redrawn else fixed_bernoulli(grey[p], FIXED_SEEDS[p]) for p in parts]
+        return _split(np.concatenate(pixels), np.concatenate([digit[p] for p in parts]), redrawn)
 
-    return Dataset("mnist", binarization, split("train"), split("val"), split("test"))
+    train, val = (split("train", "val"), None) if train_on_val else (split("train"), split("val"))
+    return Dataset("mnist", binarization, train, val, split("test"))
 
 
-def _load_static(root: Path | None) -> Dataset:
+def _load_static(root: Path | None, train_on_val: bool) -> Dataset:
     if root is None:
         raise DataError(
             "data.binarization=static needs data.root: the folder that holds Larochelle's "
             f"{static.TRAIN.name}, {static.VAL.name} and {static.TEST.name}"
         )
 
-    def split(file: static.AmatFile) -> Split:
-        return _split(static.read_static_file(file, root) * np.uint8(255), None, redrawn=False)
+    def split(*files: static.AmatFile) -> Split:
+        bits = np.concatenate([static.read_static_file(file, root) for file in files])
+        return _split(bits * np.uint8(255), None, redrawn=False)
 
-    return Dataset("mnist", "static", split(static.TRAIN), split(static.VAL), split(static.TEST))
+    if train_on_val:
+        train, val = split(static.TRAIN, static.VAL), None
+    else:
+        train, val = split(static.TRAIN), split(static.VAL)
+    return Dataset("mnist", "static", train, val, split(static.TEST))
 
 
 def _split(

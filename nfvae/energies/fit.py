@@ -19,7 +19,7 @@ from nfvae.flows import Flow
 from nfvae.objective import annealing_beta
 from nfvae.posterior import Draw, FlowPosterior
 from nfvae.training.interruption import StopRequest
-from nfvae.training.optim import learning_rate, make_optimizer
+from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
 
 
 class FitConfig(Section):
@@ -75,8 +75,7 @@ def fit(
         if stop is not None:
             stop.check()
         beta = annealing_beta(step, config.annealing_start, config.annealing_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(optim, step, config.max_steps)
+        set_learning_rates(optimizer, learning_rate_course(optim, step, config.max_steps))
         draw = posterior().draw((config.num_samples,), generator)
         loss = free_energy(draw, energy, beta).mean()
         if not torch.isfinite(loss):

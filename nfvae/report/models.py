@@ -47,7 +47,7 @@ class ModelPictures:
             NfvaeError: checkpoint, configuration or data cannot be used.
         """
         config = RunFolder(path).parse_config()
-        vae = load_vae(path, config.eval.checkpoint)
+        vae = load_vae(path)
         key = config.data.model_dump_json()
         if key not in self._data:
             self._data[key] = read_data(config.data)

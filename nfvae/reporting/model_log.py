@@ -41,17 +41,17 @@ def model_pictures(
 
     Args:
         vae: the model.
-        split: with settled bits.
+        split: where the images are from.
         shape: of an image.
         generator: on the model's device.
     """
-    x = gather_batch(split, torch.arange(NUM_IMAGES, device=split.pixels.device))
+    x = gather_batch(split, torch.arange(NUM_IMAGES, device=split.pixels.device), generator)
     pictures = {
         "reconstructions": reconstructions(vae, x, shape, generator),
         "samples": prior_samples(vae, shape, generator),
     }
     if vae.latent_dim == 2:
-        x = gather_batch(split, torch.arange(NUM_POINTS, device=split.pixels.device))
+        x = gather_batch(split, torch.arange(NUM_POINTS, device=split.pixels.device), generator)
         z = vae.posterior(x).draw((), generator).z
         pictures["latent_plane"] = latent_plane(vae, shape)
         pictures["posterior_samples"] = _points(z, split.labels)

@@ -10,6 +10,8 @@ SHOWN = (
     "optim.lr",
     "optim.decay",
     "optim.weight_decay",
+    "optim.decoder_lr",
+    "optim.decoder_weight_decay",
     "trainer.batch_size",
     "model.hidden",
     "model.activation",

@@ -2,12 +2,13 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from math import isfinite
 
 import torch
 
-from nfvae.data import batches_in_order
+from nfvae.data import Split, gather_batch
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
 from nfvae.reporting.metrics_log import MetricsLog
@@ -21,6 +22,7 @@ from nfvae.training.state import TrainingState
 # Validation uses the same noise each time, so that its course shows the model's change alone.
 VALIDATION_SEED = 1
 VALIDATION_DRAWS = 2
+NUM_SHOWN = 1000  # images whose flow is logged
 PICTURES = 5  # a run, at even distances
 
 
@@ -139,7 +141,8 @@ def _log_training(
     log.scalars(
         state.step,
         {f"train/{name}": value for name, value in means.items()}
-        | {"train/beta": state.beta, "train/lr": state.lr, "train/epoch": state.epoch}
+        | {"train/beta": state.beta, "train/epoch": state.epoch}
+        | {f"train/{name}": lr for name, lr in state.learning_rates.items()}
         | {"system/images_per_second": speed},
     )
     progress.show(
@@ -151,28 +154,23 @@ def _log_training(
 
 
 def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress: Progress) -> None:
+    """Log how the model does, and keep it if it is the best; without validation images, log it."""
     generator = torch.Generator(state.device).manual_seed(VALIDATION_SEED)
+    if state.data.val is None:
+        _log_model(state, state.data.train, {}, log, generator)
+        return
     estimate = estimate_elbo(state.vae, state.data.val, VALIDATION_DRAWS, generator)
-    values = {
+    measured = {
         "val/neg_elbo": estimate.neg_elbo,
         "val/distortion": estimate.distortion,
         "val/kl": estimate.kl,
         "val/log_det": estimate.sum_log_det,
         "val/active_units": float(estimate.active_units),
     }
-    for name, value in values.items():
+    for name, value in measured.items():
         if not isfinite(value):
             raise DivergenceError(f"{name} was not finite at step {state.step}")
-    with torch.inference_mode():
-        posterior = state.vae.posterior(next(batches_in_order(state.data.val, 1000)))
-        log_dets = posterior.step_log_dets(generator)
-    by_step = log_dets.mean(-1).tolist()
-    values |= {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
-    log.scalars(state.step, values)
-    log.histograms(state.step, flow_histograms(posterior, log_dets))
-    if _pictures_due(state):
-        shape = state.data.image_shape
-        log.images(state.step, model_pictures(state.vae, state.data.val, shape, generator))
+    _log_model(state, state.data.val, measured, log, generator)
 
     improved = estimate.neg_elbo < state.best_neg_elbo
     if improved:
@@ -187,6 +185,28 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
         f"  KL {estimate.kl:6.2f}  active units {estimate.active_units}"
         + ("  best" if improved else "")
     )
+
+
+def _log_model(
+    state: TrainingState,
+    split: Split,
+    measured: Mapping[str, float],
+    log: MetricsLog,
+    generator: torch.Generator,
+) -> None:
+    """Scalars that were measured and, of the first images of a split, the flow and pictures."""
+    with torch.inference_mode():
+        x = gather_batch(split, torch.arange(NUM_SHOWN, device=state.device), generator)
+        posterior = state.vae.posterior(x)
+        log_dets = posterior.step_log_dets(generator)
+    by_step = log_dets.mean(-1).tolist()
+    flow = {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
+    if measured or flow:
+        log.scalars(state.step, {**measured, **flow})
+    log.histograms(state.step, flow_histograms(posterior, log_dets))
+    if _pictures_due(state):
+        shape = state.data.image_shape
+        log.images(state.step, model_pictures(state.vae, split, shape, generator))
 
 
 def _pictures_due(state: TrainingState) -> bool:

@@ -59,6 +59,7 @@ def measure(
 def describe(state: TrainingState) -> dict[str, Any]:
     """What a measurement of a run's model must be read with."""
     config = state.config
+    validated = state.data.val is not None
     return {
         "data": config.data.name,
         "binarization": config.data.binarization,
@@ -68,8 +69,8 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "seed": config.seed,
         "protocol": config.protocol,
         "checkpoint": config.eval.checkpoint,
-        "best_step": state.best_step,
-        "val_neg_elbo": state.best_neg_elbo,
+        "best_step": state.best_step if validated else None,
+        "val_neg_elbo": state.best_neg_elbo if validated else None,
         "steps": state.step,
         "rewinds": state.rewinds,
         "epochs": state.epoch,

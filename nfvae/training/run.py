@@ -91,17 +91,17 @@ def _load_best(folder: RunFolder, state: TrainingState, device: torch.device) ->
 
 def load_vae(
     path: Path | str,
-    checkpoint: Literal["best", "last"] = "best",
+    checkpoint: Literal["best", "last"] | None = None,
     device: torch.device | str = "cpu",
 ) -> VAE:
-    """The trained model of a run folder.
+    """The trained model of a run folder; of no given checkpoint, that which the run measured.
 
     Raises:
         RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
     """
     folder = RunFolder(Path(path))
     config = folder.parse_config()
-    file = folder.best if checkpoint == "best" else folder.last
+    file = folder.best if (checkpoint or config.eval.checkpoint) == "best" else folder.last
     content = _load_either(folder, file, device)
     weights = content.get("model")
     if not isinstance(weights, dict) or not isinstance(weights.get("output.bias"), torch.Tensor):
@@ -143,4 +143,4 @@ def _check_made_so(config: Config, made: object, file: Path, folder: RunFolder) 
 def read_data(config: DataConfig) -> Dataset:
     """The data set a configuration names."""
     root = None if config.root is None else Path(config.root)
-    return load_dataset(config.name, root, config.binarization)
+    return load_dataset(config.name, root, config.binarization, config.train_on_val)

@@ -20,7 +20,8 @@ from nfvae.objective import (
 from nfvae.storage.same_run import check_same_run
 from nfvae.training.compiled import compile_flow
 from nfvae.training.meter import Meter
-from nfvae.training.optim import learning_rate, make_optimizer
+from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
+from nfvae.training.parameter_groups import parameter_groups
 from nfvae.vae import VAE
 
 TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")
@@ -53,7 +54,7 @@ class TrainingState:
         self.vae = make_vae(config, pixel_mean(data.train).cpu()).to(device)
         if config.trainer.compile:
             compile_flow(self.vae.flow, device)
-        self.optimizer = make_optimizer(config.optim, self.vae.parameters())
+        self.optimizer = make_optimizer(config.optim, parameter_groups(config.optim, self.vae))
         self.generator = torch.Generator(device).manual_seed(config.seed)
         self.meter = Meter(TERMS, device)
         self.step = 0
@@ -83,9 +84,16 @@ class TrainingState:
         return annealing_beta(self.step, objective.annealing_start, objective.annealing_steps)
 
     @property
-    def lr(self) -> float:
-        """Learning rate of the step to come: its course, halved by each rewind."""
-        return learning_rate(self.config.optim, self.step, self.max_steps) * 0.5**self.rewinds
+    def lr_course(self) -> float:
+        """What multiplies learning rates at the step to come: their course, halved by a rewind."""
+        course = learning_rate_course(self.config.optim, self.step, self.max_steps)
+        return course * 0.5**self.rewinds
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """Of the step to come: `lr`, and `decoder_lr` where the decoder has its own."""
+        peaks = {"lr": self.config.optim.lr, "decoder_lr": self.config.optim.decoder_lr}
+        return {name: lr * self.lr_course for name, lr in peaks.items() if lr is not None}
 
     def train_step(self) -> None:
         """One update of the weights; its terms go to the meter."""
@@ -99,8 +107,7 @@ class TrainingState:
         self.optimizer.zero_grad()
         loss.backward()
         grad_norm = clip_grad_norm_(self.vae.parameters(), float("inf") if clip is None else clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.lr
+        set_learning_rates(self.optimizer, self.lr_course)
         self.optimizer.step()
 
         ll, prior, log_q0, log_det = (term.detach().mean() for term in terms)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torchvision.datasets import MNIST
 
-from nfvae.data import Dataset, mnist
+from nfvae.data import Binarization, Dataset, load_dataset, mnist
+from nfvae.errors import ConfigError
 
 PUBLISHED_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -58,6 +59,29 @@ def test_splits_are_the_papers(dynamic: Dataset) -> None:
     assert torch.equal(torch.cat([dynamic.train.labels, dynamic.val.labels]), labels)
     images = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 784).copy())
     assert torch.equal(dynamic.train.pixels, images[:50_000])
+
+
+@pytest.mark.parametrize("binarization", ["dynamic", "fixed"])
+def test_training_on_validation_images_too(
+    binarization: Binarization, request: pytest.FixtureRequest
+) -> None:
+    apart: Dataset = request.getfixturevalue(binarization)
+    joined = load_dataset(binarization=binarization, train_on_val=True)
+    assert joined.val is None
+    assert joined.train.redrawn == apart.train.redrawn
+    assert torch.equal(joined.train.pixels[:50_000], apart.train.pixels)
+    assert apart.val is not None
+    if binarization == "fixed":
+        assert torch.equal(joined.train.pixels[50_000:], apart.val.pixels)
+    else:  # grey, as all that is redrawn
+        images = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 784).copy())
+        assert torch.equal(joined.train.pixels, images)
+    assert torch.equal(joined.test.pixels, apart.test.pixels)
+    assert joined.train.labels is not None
+    labels = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_LABELS).astype(np.int64))
+    assert torch.equal(joined.train.labels, labels)
+    with pytest.raises(ConfigError, match="split=val is empty"):
+        joined.split("val")
 
 
 def test_no_image_is_in_two_splits() -> None:

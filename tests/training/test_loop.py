@@ -9,7 +9,7 @@ from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import StopRequest
 from nfvae.training.meter import Meter
-from nfvae.training.optim import learning_rate
+from nfvae.training.optim import learning_rate_course
 from nfvae.training.run import load_vae, run_training
 from nfvae.training.state import TrainingState
 
@@ -104,10 +104,10 @@ def test_meter_names_the_first_bad_term():
 
 
 def test_learning_rate_warms_up_and_decays_to_zero(make_config):
-    config: OptimConfig = make_config("optim.lr=0.1", "optim.warmup_steps=10").optim
-    course = [learning_rate(config, step, 1000) for step in range(1000)]
-    assert course[4] == pytest.approx(0.05, rel=1e-4)
-    assert max(course) == pytest.approx(0.1, rel=1e-3)
-    assert course[500] == pytest.approx(0.05)
-    assert 0 < course[-1] < 1e-6
+    config: OptimConfig = make_config("optim.warmup_steps=10").optim
+    course = [learning_rate_course(config, step, 1000) for step in range(1000)]
+    assert course[4] == pytest.approx(0.5, rel=1e-4)
+    assert max(course) == pytest.approx(1, rel=1e-3)
+    assert course[500] == pytest.approx(0.5)
+    assert 0 < course[-1] < 1e-5
     assert all(math.isfinite(lr) for lr in course)

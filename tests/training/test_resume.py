@@ -58,7 +58,14 @@ def unbroken(small_config, tmp_path):
 
 
 @pytest.mark.parametrize("stop_at", [3, 10, 17])
-@pytest.mark.parametrize("overrides", [(), ("flow=radial", "optim=rmsprop", "optim.lr=1e-3")])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("flow=radial", "optim=rmsprop", "optim.lr=1e-3"),
+        ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.1"),
+    ],
+)
 def test_stopped_and_resumed_equals_unbroken(
     small_config, tmp_path, unbroken, assert_same_run, stop_after, stop_at, overrides
 ):

@@ -7,7 +7,7 @@ from nfvae.errors import DivergenceError
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import Interrupted, StopRequest
-from nfvae.training.optim import learning_rate
+from nfvae.training.optim import learning_rate_course
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 
@@ -43,7 +43,8 @@ def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, eve
         " (rewind 1 of 3)\n" in capsys.readouterr().err
     )
     shown = dict(events(folder)["train/lr"])
-    course = {step: learning_rate(small_config(NO_WARMUP).optim, step, 30) for step in (20, 25)}
+    optim = small_config(NO_WARMUP).optim
+    course = {step: optim.lr * learning_rate_course(optim, step, 30) for step in (20, 25)}
     assert shown[20] == pytest.approx(course[20])
     assert shown[25] == pytest.approx(course[25] / 2)
 

@@ -1,0 +1,70 @@
+"""Training on the validation images too: nothing is chosen by them, and nothing else changes."""
+
+import json
+
+import pytest
+
+from nfvae.commands.evaluate import evaluate
+from nfvae.errors import ConfigError
+from nfvae.storage.checkpoint import load_checkpoint
+from nfvae.storage.run_folder import RunFolder
+from nfvae.training.interruption import Interrupted, StopRequest
+from nfvae.training.run import load_vae, run_training
+
+ALL = ("data.train_on_val=true", "eval.checkpoint=last", "data.binarization=fixed")
+
+
+@pytest.fixture
+def whole(small_config, tmp_path):
+    folder = RunFolder(tmp_path / "whole")
+    run_training(small_config(*ALL), folder, StopRequest())
+    return folder
+
+
+def test_measures_the_last_step_and_says_nothing_of_validation(whole, events):
+    results = whole.read_results()
+    assert results["checkpoint"] == "last"
+    assert results["best_step"] is None
+    assert results["val_neg_elbo"] is None
+    assert results["split"] == "test"
+    assert results["epochs"] == 30 * 20 / 60_000
+    assert not whole.best.exists()
+    shown = events(whole)
+    assert not any(tag.startswith("val/") for tag in shown)
+    assert [step for step, _ in shown["flow/log_det_step_01"]] == [10, 20, 30]
+    assert load_vae(whole.path).generate(2).shape == (2, 784)
+
+
+def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, whole, stop_after):
+    folder = RunFolder(tmp_path / "stopped")
+    with pytest.raises(Interrupted):
+        run_training(small_config(*ALL), folder, stop_after(17))
+    run_training(small_config(*ALL), folder, StopRequest())
+    ours, theirs = (load_checkpoint(f.last)["model"] for f in (folder, whole))
+    assert all(ours[name].equal(weight) for name, weight in theirs.items())
+    assert folder.read_results()["nll"] == whole.read_results()["nll"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (ALL[:1], "leaves no images to tell which checkpoint is best; give eval.checkpoint=last"),
+        ((*ALL, "trainer.early_stopping=2"), "trainer.early_stopping=2 needs validation images"),
+    ],
+)
+def test_what_needs_validation_is_refused(make_config, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        make_config(*overrides)
+
+
+@pytest.mark.parametrize(("split", "there"), [("test", True), ("train", True), ("val", False)])
+def test_measured_again(whole, split, there):
+    again = {"elbo_draws": 2, "num_samples": 2, "checkpoint": "last", "seed": 0}
+    asked = {"run": str(whole.path), "split": split, "device": "cpu", "num_threads": 1}
+    if there:
+        assert evaluate(asked | {"eval": again}) == 0
+        results = json.loads(next(whole.path.glob(f"evaluation*{split}*.json")).read_text())
+        assert results["split"] == split
+    else:
+        with pytest.raises(ConfigError, match="split=val is empty"):
+            evaluate(asked | {"eval": again})
