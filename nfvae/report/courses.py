@@ -1,7 +1,7 @@
 """Graphics of how training went, from metrics.jsonl alone: no model, no torch."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nfvae.report.graphics import Graphic, vector
@@ -16,27 +16,27 @@ from nfvae.reporting.units_figure import log_det_figure
 from nfvae.storage.history import Series, read_history
 from nfvae.tables import Conditions, Results, Run, Unfinished
 
-TERMS = {"distortion −E log p(x|z)": "val/distortion", "KL": "val/kl", "Σ log-det": "val/log_det"}
+TERMS = {"distortion −E log p(x|z)": "distortion", "KL": "kl", "Σ log-det": "log_det"}
+SPLITS = {"val": "validation", "train": "training"}  # the second where a run validates nothing
 STEP = "flow/log_det_step_"
+
+History = dict[str, Series]
 NOTE = "The vertical axis is chosen for what comes after the first tenth of the steps."
 
 
 def run_courses(folder: Path, latent_dim: int) -> Iterator[Graphic]:
     """Of one run; nothing of what was not logged (yet)."""
     history = read_history(folder / "metrics.jsonl")
-    if "val/neg_elbo" not in history:
+    if (split := _split([history])) is None:
         return
-    val, nothing = history["val/neg_elbo"], Series([], [])
-    yield vector(
-        bound_figure(history.get("train/neg_elbo", nothing), val),
-        "bound",
-        f"−ELBO while training. {NOTE}",
-    )
-    terms = {name: history[key] for name, key in TERMS.items() if key in history}
+    train, val = (history.get(f"{name}/neg_elbo", Series([], [])) for name in ("train", "val"))
+    yield vector(bound_figure(train, val), "bound", f"−ELBO while training. {NOTE}")
+    series = {name: history.get(f"{split}/{key}") for name, key in TERMS.items()}
+    terms = {name: course for name, course in series.items() if course is not None}
     yield vector(
         terms_figure(terms),
         "terms",
-        "Terms of the validation bound: −ELBO = distortion + KL, and the KL holds −Σ log-det",
+        f"Terms of the {SPLITS[split]} bound: −ELBO = distortion + KL, and the KL holds −Σ log-det",
     )
     if active := history.get("val/active_units"):
         yield vector(
@@ -46,34 +46,46 @@ def run_courses(folder: Path, latent_dim: int) -> Iterator[Graphic]:
         yield vector(
             log_det_figure([series.values[-1] for series in by_step]),
             "logdet",
-            "Log-determinant of each step of the flow, mean over 1,000 validation images at the "
-            f"last validation (step {val.steps[-1]:,})",
+            f"Log-determinant of each step of the flow, mean over 1,000 {SPLITS[split]} images at "
+            f"step {by_step[0].steps[-1]:,}",
         )
 
 
 def sweep_courses(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Iterator[Graphic]:
     """One figure a flow, under each set of conditions and protocol."""
-    groups: dict[tuple[Conditions, str | None], dict[str, list[Course]]]
-    groups = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[Conditions, str | None], list[tuple[Results | Unfinished, History]]]
+    groups = defaultdict(list)
     entries: list[tuple[Path, Results | Unfinished]] = [(run.path, run.results) for run in runs]
     entries += [(run.path, run) for run in unfinished]
     for path, entry in entries:
-        if val := read_history(path / "metrics.jsonl").get("val/neg_elbo"):
-            course = Course(entry.K, val, complete=isinstance(entry, Results))
-            groups[entry.conditions, entry.protocol][entry.flow].append(course)
-    for i, ((conditions, protocol), by_flow) in enumerate(sorted(groups.items(), key=str)):
+        logged = read_history(path / "metrics.jsonl")
+        groups[entry.conditions, entry.protocol].append((entry, logged))
+    for i, ((conditions, protocol), group) in enumerate(sorted(groups.items(), key=str)):
+        if (split := _split([history for _, history in group])) is None:
+            continue
+        by_flow = defaultdict(list)
+        for entry, history in group:
+            if bound := history.get(f"{split}/neg_elbo"):
+                course = Course(entry.K, bound, complete=isinstance(entry, Results))
+                by_flow[entry.flow].append(course)
         gaussian = by_flow.pop("none", [])
         where = f", {_condition(conditions, protocol)}" if len(groups) > 1 else ""
         for flow, courses in sorted(by_flow.items()) or [("no flow", gaussian)]:
             several = len(courses) > len({course.K for course in courses})
-            caption = f"{flow}: validation −ELBO while training{where}"
+            caption = f"{flow}: {SPLITS[split]} −ELBO while training{where}"
             caption += ", one line a seed" if several else ""
             caption += "; dashed: not complete" if not all(c.complete for c in courses) else ""
             yield vector(
-                sweep_figure(courses, [] if flow == "no flow" else gaussian),
+                sweep_figure(courses, [] if flow == "no flow" else gaussian, SPLITS[split]),
                 f"sweep{i}-{flow}",
                 f"{caption}. {NOTE}",
             )
+
+
+def _split(histories: Sequence[History]) -> str | None:
+    """Where these runs logged their bound: validation if any did, else training."""
+    logged = (split for split in SPLITS if any(f"{split}/neg_elbo" in h for h in histories))
+    return next(logged, None)
 
 
 def _condition(conditions: Conditions, protocol: str | None) -> str:

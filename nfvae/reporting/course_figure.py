@@ -18,12 +18,13 @@ from nfvae.reporting.style import (
 from nfvae.storage.history import Series
 
 STEPS = "training steps"
+MARKED = 100  # points of a line; of more, their marks would hide it
 START = 0.1  # of the steps; the vertical axis is chosen for what comes after them
 
 
 @dataclass(frozen=True)
 class Course:
-    """A run's validation −ELBO, in nats.
+    """A run's −ELBO, in nats.
 
     Attributes:
         K: steps of its flow.
@@ -31,27 +32,32 @@ class Course:
     """
 
     K: int
-    val: Series
+    neg_elbo: Series
     complete: bool
 
 
 def bound_figure(train: Series, val: Series) -> Figure:
-    """−ELBO on training batches, averaged over each logging interval, and on validation images."""
+    """−ELBO on training batches, averaged over each logging interval, and on validation images.
+
+    Without validation, of training alone.
+    """
     figure, axes = panel(STEPS, "−ELBO (nats per image)")
     axes.plot(*train, color=QUIET, linewidth=1, label="training batches")
-    axes.plot(
-        *val, color=LINE_COLOURS[0], linewidth=1.6, marker="o", markersize=3, label="validation"
-    )
+    if val.steps:
+        axes.plot(
+            *val, color=LINE_COLOURS[0], linewidth=1.6, marker="o", markersize=3, label="validation"
+        )
     _fit(axes, [train, val])
     legend(axes)
     return figure
 
 
 def terms_figure(terms: Mapping[str, Series]) -> Figure:
-    """Terms of the validation bound in nats, each under its name."""
+    """Terms of the bound in nats, each under its name."""
     figure, axes = panel(STEPS, "nats per image")
     for (name, series), colour, marker in zip(terms.items(), LINE_COLOURS, MARKERS, strict=False):
-        axes.plot(*series, color=colour, linewidth=1.4, marker=marker, markersize=3, label=name)
+        mark = marker if len(series.steps) <= MARKED else ""
+        axes.plot(*series, color=colour, linewidth=1.4, marker=mark, markersize=3, label=name)
     _fit(axes, list(terms.values()))
     legend(axes)
     return figure
@@ -69,22 +75,24 @@ def units_figure(active: Series, latent_dim: int) -> Figure:
     return figure
 
 
-def sweep_figure(courses: Sequence[Course], gaussian: Sequence[Course]) -> Figure:
-    """Validation −ELBO of one flow's runs, darker with K, before the diagonal Gaussian's in grey.
+def sweep_figure(
+    courses: Sequence[Course], gaussian: Sequence[Course], split: str = "validation"
+) -> Figure:
+    """−ELBO of one flow's runs on a split, darker with K, before the diagonal Gaussian's in grey.
 
     Args:
         courses: at least one; runs of one K, which differ in their seeds, share a colour. Runs that
             are not complete are dashed.
         gaussian: runs without a flow, under the same conditions.
     """
-    figure, axes = panel(STEPS, "validation −ELBO (nats per image)")
+    figure, axes = panel(STEPS, f"{split} −ELBO (nats per image)")
     lengths = sorted({course.K for course in courses})
     colours = dict(zip(lengths, ordered_colours(len(lengths)), strict=True))
     for course in gaussian:
         _line(axes, course, QUIET, "no flow (K = 0)")
     for course in sorted(courses, key=lambda course: course.K):
         _line(axes, course, colours[course.K], f"K = {course.K}")
-    _fit(axes, [course.val for course in (*gaussian, *courses)])
+    _fit(axes, [course.neg_elbo for course in (*gaussian, *courses)])
     legend(axes)
     return figure
 
@@ -93,7 +101,7 @@ def _line(axes: Axes, course: Course, colour: str, label: str) -> None:
     if label in axes.get_legend_handles_labels()[1]:
         label = "_"  # matplotlib's way to leave it out of the legend
     style = "-" if course.complete else "--"
-    axes.plot(*course.val, color=colour, linestyle=style, linewidth=1.3, label=label)
+    axes.plot(*course.neg_elbo, color=colour, linestyle=style, linewidth=1.3, label=label)
 
 
 def _fit(axes: Axes, courses: Sequence[Series]) -> None:

@@ -158,6 +158,7 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
     generator = torch.Generator(state.device).manual_seed(VALIDATION_SEED)
     if state.data.val is None:
         _log_model(state, state.data.train, {}, log, generator)
+        progress.line(f"step {state.step:>7}  epoch {state.epoch:6.1f}")
         return
     estimate = estimate_elbo(state.vae, state.data.val, VALIDATION_DRAWS, generator)
     measured = {

@@ -1,0 +1,48 @@
+"""Of a run that validates nothing, the courses are those of training; of others, as they were."""
+
+import json
+
+import pytest
+
+from nfvae.report.courses import run_courses, sweep_courses
+from nfvae.tables import collect
+
+
+@pytest.fixture
+def logged(tmp_path):
+    def write(*splits):
+        terms = ("neg_elbo", "distortion", "kl", "log_det")
+        lines = [
+            {"step": step, **{f"{split}/{term}": 100 / step for split in splits for term in terms}}
+            for step in range(1, 5)
+        ]
+        text = "".join(json.dumps(line | {"flow/log_det_step_01": 0.1}) + "\n" for line in lines)
+        (tmp_path / "metrics.jsonl").write_text(text if splits else "")
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"), [(("train", "val"), "validation"), (("train",), "training")]
+)
+def test_captions_name_the_split_that_is_drawn(logged, splits, said):
+    captions = [graphic.caption for graphic in run_courses(logged(*splits), latent_dim=2)]
+    assert captions[0].startswith("−ELBO while training.")
+    assert captions[1].startswith(f"Terms of the {said} bound")
+    assert captions[2].endswith(f"mean over 1,000 {said} images at step 4")
+
+
+def test_of_nothing_logged_there_is_nothing(logged):
+    assert list(run_courses(logged(), latent_dim=2)) == []
+
+
+def test_a_sweep_is_drawn_where_it_validated(sweep):
+    found = collect([sweep])
+    captions = [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
+    assert captions
+    assert all(": validation −ELBO while training" in caption for caption in captions)
+    for metrics in sweep.glob("*/metrics.jsonl"):
+        metrics.write_text(metrics.read_text().replace("val/", "train/"))
+    captions = [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
+    assert all(": training −ELBO while training" in caption for caption in captions)
