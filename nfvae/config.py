@@ -108,13 +108,21 @@ class TrainerConfig(Section):
     progress: bool
 
 
-class EvalConfig(Section):
-    """The final measurement on the test split."""
+Checkpoint = Literal["best", "last"]
+
+
+class MeasureConfig(Section):
+    """How a model is measured on a split."""
 
     elbo_draws: Annotated[int, Field(ge=2)]
     num_samples: Annotated[int, Field(ge=0)]
-    checkpoint: Literal["best", "last"]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class EvalConfig(MeasureConfig):
+    """The final measurement, on the test split, and of which checkpoint."""
+
+    checkpoint: Checkpoint
 
 
 class RunConfig(Section):

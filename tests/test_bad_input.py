@@ -137,7 +137,7 @@ EVALUATE = [
     ("run=done num_threads=100000000000000000", "num_threads=1", "less than or equal to 1024"),
     ("run=done device=tpu", "device=tpu", "'auto', 'cpu' or 'cuda'"),
     ("run=done split=all", "split=all", "'train', 'val' or 'test'"),
-    ("run=done split=train", "split=train", "data.binarization=dynamic", "split=val"),
+    ("run=done split=train", "split=train", "data.binarization=dynamic", "allowed: val, test"),
     ("run=done eval.seed=-1", "eval.seed=-1", "greater than or equal to 0"),
     ("run=done K=3", "K is not a key", "--cfg job"),
     ("run=bad_config", "bad_config/config.yaml: K=-1", "greater than or equal to 0"),

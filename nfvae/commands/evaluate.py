@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from nfvae.cli import command_line
-from nfvae.config import EvalConfig, NumThreads, Section, check_section
+from nfvae.config import Checkpoint, MeasureConfig, NumThreads, Section, check_section
 from nfvae.data import SplitName
 from nfvae.errors import ConfigError
 from nfvae.reporting.summary import summary
@@ -20,6 +20,12 @@ from nfvae.training.results import measure
 from nfvae.training.run import load_vae, read_data
 
 
+class AgainConfig(MeasureConfig):
+    """The same of a run: checkpoint null is the one that the run itself measured."""
+
+    checkpoint: Checkpoint | None
+
+
 class EvaluateConfig(Section):
     """What evaluate.py takes."""
 
@@ -27,7 +33,7 @@ class EvaluateConfig(Section):
     split: SplitName
     device: Literal["auto", "cpu", "cuda"]
     num_threads: NumThreads | None
-    eval: EvalConfig
+    eval: AgainConfig
 
 
 def evaluate(composed: Mapping[str, Any]) -> int:
@@ -39,23 +45,27 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     device = choose_device(config.device)
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
-    vae = load_vae(folder.path, config.eval.checkpoint, device)
-    split = read_data(run.data).split(config.split)
+    checkpoint = config.eval.checkpoint or run.eval.checkpoint
+    vae = load_vae(folder.path, checkpoint, device)
+    data = read_data(run.data)
+    split = data.split(config.split)
     if split.redrawn:
         raise ConfigError(
             f"split={config.split} has no settled bits to measure: data.binarization="
-            f"{run.data.binarization} draws them anew for each batch; split=val and split=test have"
+            f"{run.data.binarization} draws them anew for each batch; "
+            f"allowed: {', '.join(data.settled)}"
         )
     with stop_on_signals() as stop:
         try:
-            results = measure(vae, split.to(device), config.split, config.eval, stop)
+            results = measure(vae, split.to(device), config.split, config.eval, checkpoint, stop)
         except Interrupted as reason:
             print(f"{reason}; nothing was written. To repeat: {command_line()}", file=sys.stderr)
             return EXIT_STATUS
     described = {
         "run": config.run,
-        "checkpoint": config.eval.checkpoint,
+        "checkpoint": checkpoint,
         "binarization": run.data.binarization,
+        "train_on_val": run.data.train_on_val,
     }
     written = folder.write_evaluation(results | described)
     print(summary(results))

@@ -74,10 +74,17 @@ class Dataset:
         split = {"train": self.train, "val": self.val, "test": self.test}[name]
         if split is None:
             raise ConfigError(
-                f"split={name} is empty: data.train_on_val=true trains on these images too; "
-                "allowed: test" + (", train" if not self.train.redrawn else "")
+                f"split={name} is empty: data.train_on_val=true trains on its images too; "
+                f"allowed: {', '.join(self.settled)}"
             )
         return split
+
+    @property
+    def settled(self) -> list[SplitName]:
+        """The splits whose bits are the same whenever one looks."""
+        splits: list[SplitName] = ["train", "val", "test"]
+        here = {"train": self.train, "val": self.val, "test": self.test}
+        return [name for name in splits if (split := here[name]) and not split.redrawn]
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on a device; 55 MB in all."""

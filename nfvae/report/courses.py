@@ -1,7 +1,7 @@
 """Graphics of how training went, from metrics.jsonl alone: no model, no torch."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nfvae.report.graphics import Graphic, vector
@@ -17,17 +17,15 @@ from nfvae.storage.history import Series, read_history
 from nfvae.tables import Conditions, Results, Run, Unfinished
 
 TERMS = {"distortion −E log p(x|z)": "distortion", "KL": "kl", "Σ log-det": "log_det"}
-SPLITS = {"val": "validation", "train": "training"}  # the second where a run validates nothing
+SPLITS = {"val": "validation", "train": "training"}
 STEP = "flow/log_det_step_"
-
-History = dict[str, Series]
 NOTE = "The vertical axis is chosen for what comes after the first tenth of the steps."
 
 
 def run_courses(folder: Path, latent_dim: int) -> Iterator[Graphic]:
     """Of one run; nothing of what was not logged (yet)."""
     history = read_history(folder / "metrics.jsonl")
-    if (split := _split([history])) is None:
+    if (split := _split(history)) is None:
         return
     train, val = (history.get(f"{name}/neg_elbo", Series([], [])) for name in ("train", "val"))
     yield vector(bound_figure(train, val), "bound", f"−ELBO while training. {NOTE}")
@@ -53,21 +51,17 @@ def run_courses(folder: Path, latent_dim: int) -> Iterator[Graphic]:
 
 def sweep_courses(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Iterator[Graphic]:
     """One figure a flow, under each set of conditions and protocol."""
-    groups: dict[tuple[Conditions, str | None], list[tuple[Results | Unfinished, History]]]
-    groups = defaultdict(list)
+    groups: dict[tuple[Conditions, str | None, str], dict[str, list[Course]]]
+    groups = defaultdict(lambda: defaultdict(list))
     entries: list[tuple[Path, Results | Unfinished]] = [(run.path, run.results) for run in runs]
     entries += [(run.path, run) for run in unfinished]
     for path, entry in entries:
-        logged = read_history(path / "metrics.jsonl")
-        groups[entry.conditions, entry.protocol].append((entry, logged))
-    for i, ((conditions, protocol), group) in enumerate(sorted(groups.items(), key=str)):
-        if (split := _split([history for _, history in group])) is None:
-            continue
-        by_flow = defaultdict(list)
-        for entry, history in group:
-            if bound := history.get(f"{split}/neg_elbo"):
-                course = Course(entry.K, bound, complete=isinstance(entry, Results))
-                by_flow[entry.flow].append(course)
+        history = read_history(path / "metrics.jsonl")
+        if (split := _split(history)) is not None:
+            bound = history[f"{split}/neg_elbo"]
+            course = Course(entry.K, bound, complete=isinstance(entry, Results))
+            groups[entry.conditions, entry.protocol, split][entry.flow].append(course)
+    for i, ((conditions, protocol, split), by_flow) in enumerate(sorted(groups.items(), key=str)):
         gaussian = by_flow.pop("none", [])
         where = f", {_condition(conditions, protocol)}" if len(groups) > 1 else ""
         for flow, courses in sorted(by_flow.items()) or [("no flow", gaussian)]:
@@ -82,10 +76,9 @@ def sweep_courses(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Iter
             )
 
 
-def _split(histories: Sequence[History]) -> str | None:
-    """Where these runs logged their bound: validation if any did, else training."""
-    logged = (split for split in SPLITS if any(f"{split}/neg_elbo" in h for h in histories))
-    return next(logged, None)
+def _split(history: Mapping[str, Series]) -> str | None:
+    """Where a run's bound is drawn: on validation images, else (not yet, or never) in training."""
+    return next((split for split in SPLITS if f"{split}/neg_elbo" in history), None)
 
 
 def _condition(conditions: Conditions, protocol: str | None) -> str:

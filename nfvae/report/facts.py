@@ -15,6 +15,8 @@ from nfvae.tables import Missing, Run, Unfinished
 from nfvae.tables.layout import NOTHING
 from nfvae.tables.missing import describe_missing
 
+OFF = {NOTHING, "None", "False"}  # an option younger than a run is off in it
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -110,7 +112,9 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
     keys = list(dict.fromkeys(key for leaves in flat for key in leaves if changes_numbers(key)))
     values = {key: {str(leaves.get(key, NOTHING)) for leaves in flat} for key in keys}
     varying = [
-        (key, ", ".join(_in_order(found))) for key, found in values.items() if len(found) > 1
+        (key, ", ".join(_in_order(found)))
+        for key, found in values.items()
+        if len(found) > 1 and not found <= OFF
     ]
     shared = {key: flat[0][key] for key, found in values.items() if len(found) == 1}
     return varying, yaml.safe_dump(shared, sort_keys=False) if shared else ""

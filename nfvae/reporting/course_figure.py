@@ -75,15 +75,14 @@ def units_figure(active: Series, latent_dim: int) -> Figure:
     return figure
 
 
-def sweep_figure(
-    courses: Sequence[Course], gaussian: Sequence[Course], split: str = "validation"
-) -> Figure:
+def sweep_figure(courses: Sequence[Course], gaussian: Sequence[Course], split: str) -> Figure:
     """−ELBO of one flow's runs on a split, darker with K, before the diagonal Gaussian's in grey.
 
     Args:
         courses: at least one; runs of one K, which differ in their seeds, share a colour. Runs that
             are not complete are dashed.
         gaussian: runs without a flow, under the same conditions.
+        split: validation or training.
     """
     figure, axes = panel(STEPS, f"{split} −ELBO (nats per image)")
     lengths = sorted({course.K for course in courses})

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a model at a validation, besides scalars."""
+"""What TensorBoard shows of a model every `trainer.val_every` steps, besides scalars."""
 
 import torch
 from torch import Tensor

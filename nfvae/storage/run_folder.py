@@ -1,6 +1,7 @@
 """A run's folder: everything a run makes lies in it, and one process at a time works on it.
 
-config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt
+config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt (the
+latter of a run that validates)
 results.json (only once the run is complete)  evaluation_{split}.json (by evaluate.py)
 failure.txt (only after an error)
 """

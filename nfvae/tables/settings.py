@@ -1,11 +1,14 @@
 """The settings that runs were trained with, as one would type them on the command line."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nfvae.tables.results import Run
 
+OFF = {"null", "false"}
 SHOWN = (
+    "data.train_on_val",
     "optim.name",
     "optim.lr",
     "optim.decay",
@@ -48,12 +51,12 @@ def _of(flow: str, configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 def _assignments(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
-    """optim=adam optim.lr=0.001 …, without keys that no configuration has."""
-    values = {key: {_typed(_look_up(c, key)) for c in configs} - {"null"} for key in keys}
+    """optim=adam optim.lr=0.001 …, without keys that are off in all configurations."""
+    values = {key: {_typed(_look_up(c, key)) for c in configs} for key in keys}
     return " ".join(
         f"{key.removesuffix('.name')}={','.join(sorted(found))}"
         for key, found in values.items()
-        if found
+        if not found <= OFF
     )
 
 
@@ -67,4 +70,6 @@ def _look_up(config: Mapping[str, Any], key: str) -> object:
 
 def _typed(value: object) -> str:
     """As on Hydra's command line."""
-    return "null" if value is None else str(value).replace(" ", "").replace("'", "")
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value).replace(" ", "").replace("'", "")

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from math import isfinite
 
@@ -11,6 +10,7 @@ import torch
 from nfvae.data import Split, gather_batch
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
+from nfvae.objective import elbo_terms
 from nfvae.reporting.metrics_log import MetricsLog
 from nfvae.reporting.model_log import flow_histograms, model_pictures
 from nfvae.reporting.progress import Progress
@@ -27,7 +27,9 @@ PICTURES = 5  # a run, at even distances
 
 
 def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
-    """Train from the state's step to the last, leaving last.pt and best.pt in the folder.
+    """Train from the state's step to the last, leaving last.pt in the folder, and best.pt.
+
+    The latter where the run validates.
 
     Raises:
         Interrupted: `stop` was set; last.pt is of the step that was reached.
@@ -65,7 +67,9 @@ def _train(state: TrainingState, folder: RunFolder, stop: StopRequest, clock: "S
             at_end = state.step == state.max_steps
             if state.step % trainer.val_every == 0 or at_end:
                 _check_finite(state)
-                _validate(state, folder, log, progress)
+                if state.data.val is not None:
+                    _validate(state, state.data.val, folder, log, progress)
+                _log_model(state, log, progress)
                 if trainer.on_nan == "rewind":
                     state.mark_good()
             if state.step % trainer.checkpoint_every == 0 or finished(state):
@@ -78,20 +82,20 @@ def _rewind(state: TrainingState, folder: RunFolder, error: DivergenceError) -> 
     if trainer.on_nan == "stop":
         kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
         raise DivergenceError(
-            f"{error}; training stopped, {kept}; try a lower optim.lr or optim.grad_clip, or go on "
-            "from there with trainer.on_nan=rewind"
+            f"{error}; training stopped, {kept}; try lower learning rates or optim.grad_clip, or "
+            "go on from there with trainer.on_nan=rewind"
         ) from None
     if state.rewinds == trainer.max_rewinds:
         raise DivergenceError(
-            f"{error}, with optim.lr at {0.5**state.rewinds:g} of its course after "
+            f"{error}, with learning rates at {0.5**state.rewinds:g} of their course after "
             f"{state.rewinds} rewinds (trainer.max_rewinds); {folder.last} is kept; "
-            "try a lower optim.lr or optim.grad_clip in another run.dir"
+            "try lower learning rates or optim.grad_clip in another run.dir"
         ) from None
     state.rewind(folder.last)
     save_checkpoint(folder.last, state.state_dict())
     print(
-        f"{error}; back to step {state.step} with optim.lr at {0.5**state.rewinds:g} of its course"
-        f" (rewind {state.rewinds} of {trainer.max_rewinds})",
+        f"{error}; back to step {state.step} with learning rates at {0.5**state.rewinds:g} of "
+        f"their course (rewind {state.rewinds} of {trainer.max_rewinds})",
         file=sys.stderr,
     )
 
@@ -153,25 +157,22 @@ def _log_training(
     )
 
 
-def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress: Progress) -> None:
-    """Log how the model does, and keep it if it is the best; without validation images, log it."""
+def _validate(
+    state: TrainingState, val: Split, folder: RunFolder, log: MetricsLog, progress: Progress
+) -> None:
     generator = torch.Generator(state.device).manual_seed(VALIDATION_SEED)
-    if state.data.val is None:
-        _log_model(state, state.data.train, {}, log, generator)
-        progress.line(f"step {state.step:>7}  epoch {state.epoch:6.1f}")
-        return
-    estimate = estimate_elbo(state.vae, state.data.val, VALIDATION_DRAWS, generator)
-    measured = {
+    estimate = estimate_elbo(state.vae, val, VALIDATION_DRAWS, generator)
+    values = {
         "val/neg_elbo": estimate.neg_elbo,
         "val/distortion": estimate.distortion,
         "val/kl": estimate.kl,
         "val/log_det": estimate.sum_log_det,
         "val/active_units": float(estimate.active_units),
     }
-    for name, value in measured.items():
+    for name, value in values.items():
         if not isfinite(value):
             raise DivergenceError(f"{name} was not finite at step {state.step}")
-    _log_model(state, state.data.val, measured, log, generator)
+    log.scalars(state.step, values)
 
     improved = estimate.neg_elbo < state.best_neg_elbo
     if improved:
@@ -188,22 +189,28 @@ def _validate(state: TrainingState, folder: RunFolder, log: MetricsLog, progress
     )
 
 
-def _log_model(
-    state: TrainingState,
-    split: Split,
-    measured: Mapping[str, float],
-    log: MetricsLog,
-    generator: torch.Generator,
-) -> None:
-    """Scalars that were measured and, of the first images of a split, the flow and pictures."""
+def _log_model(state: TrainingState, log: MetricsLog, progress: Progress) -> None:
+    """Its flow and its pictures, of validation images or, where there are none, training images.
+
+    Of the latter the bound is no more than a sign that the model is sound.
+    """
+    generator = torch.Generator(state.device).manual_seed(VALIDATION_SEED)
+    split = state.data.train if state.data.val is None else state.data.val
     with torch.inference_mode():
         x = gather_batch(split, torch.arange(NUM_SHOWN, device=state.device), generator)
         posterior = state.vae.posterior(x)
         log_dets = posterior.step_log_dets(generator)
-    by_step = log_dets.mean(-1).tolist()
-    flow = {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
-    if measured or flow:
-        log.scalars(state.step, {**measured, **flow})
+        terms = elbo_terms(state.vae, x, posterior.draw((), generator))
+    neg_elbo = -terms.log_weight.mean().item()
+    if not isfinite(neg_elbo):
+        raise DivergenceError(f"−ELBO was not finite at step {state.step}")
+    if state.data.val is None:
+        progress.line(
+            f"step {state.step:>7}  epoch {state.epoch:6.1f}  training −ELBO {neg_elbo:8.3f}"
+        )
+    if by_step := log_dets.mean(-1).tolist():
+        named = {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
+        log.scalars(state.step, named)
     log.histograms(state.step, flow_histograms(posterior, log_dets))
     if _pictures_due(state):
         shape = state.data.image_shape

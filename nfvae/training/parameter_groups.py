@@ -16,7 +16,7 @@ def parameter_groups(
     own = {"peak_lr": config.decoder_lr, "weight_decay": config.decoder_weight_decay}
     given = {key: value for key, value in own.items() if value is not None}
     if not given:
-        return vae.parameters()
+        return vae.parameters()  # one group: checkpoints from before these options go on
     decoder = [*vae.decoder.parameters(), *vae.output.parameters()]
     posterior = [*vae.encoder.parameters(), *vae.head.parameters(), *vae.flow.parameters()]
     groups: list[dict[str, Any]] = [{"params": posterior}, {"params": decoder, **given}]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from nfvae.config import EvalConfig
+from nfvae.config import Checkpoint, MeasureConfig
 from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
@@ -22,11 +22,14 @@ def measure(
     vae: VAE,
     split: Split,
     name: SplitName,
-    config: EvalConfig,
+    config: MeasureConfig,
+    checkpoint: Checkpoint,
     stop: StopRequest,
     bar: bool = True,
 ) -> dict[str, Any]:
-    """−ELBO, its terms and the NLL of a model on a split, in nats per image; `name` is the split's.
+    """−ELBO, its terms and the NLL of a model on a split, in nats per image.
+
+    `name` is the split's and `checkpoint` the model's, for messages.
 
     Raises:
         ValueError: the split's bits are drawn anew for each batch.
@@ -50,8 +53,8 @@ def measure(
         if value is not None and not isfinite(value):
             raise DivergenceError(
                 f"{key} on the {name} split is {value}: the model of eval.checkpoint="
-                f"{config.checkpoint} is of no use and no results are written; train again with a "
-                "lower optim.lr in another run.dir"
+                f"{checkpoint} is of no use and no results are written; train again with lower "
+                "learning rates in another run.dir"
             )
     return results | {"split": name}
 
@@ -63,6 +66,7 @@ def describe(state: TrainingState) -> dict[str, Any]:
     return {
         "data": config.data.name,
         "binarization": config.data.binarization,
+        "train_on_val": config.data.train_on_val,
         "flow": config.flow["name"],
         "K": config.K,
         "latent_dim": config.model.latent_dim,

@@ -1,11 +1,11 @@
 """A training run from configuration to results.json."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from nfvae.config import Config, DataConfig
+from nfvae.config import Checkpoint, Config, DataConfig
 from nfvae.data import Dataset, load_dataset
 from nfvae.errors import CheckpointError
 from nfvae.reporting.metrics_log import log_results
@@ -45,7 +45,8 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         described = describe(state)
         if config.eval.checkpoint == "best":
             load_weights(state.vae, _load_best(folder, state, device), folder.best)
-        measured = measure(state.vae, data.test, "test", config.eval, stop, config.trainer.progress)
+        which, bar = config.eval.checkpoint, config.trainer.progress
+        measured = measure(state.vae, data.test, "test", config.eval, which, stop, bar)
         log_results(folder.path, state.step, measured)
         folder.write_results(measured | described)
         return measured | described
@@ -91,7 +92,7 @@ def _load_best(folder: RunFolder, state: TrainingState, device: torch.device) ->
 
 def load_vae(
     path: Path | str,
-    checkpoint: Literal["best", "last"] | None = None,
+    checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
 ) -> VAE:
     """The trained model of a run folder; of no given checkpoint, that which the run measured.

@@ -172,6 +172,10 @@ def test_static_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subfolder: 
         assert split.labels is None
         assert not split.redrawn
     assert data.to("cpu").train.labels is None
+    joined = load_dataset(root=tmp_path, binarization="static", train_on_val=True)
+    bits = np.concatenate([written["train"], written["val"]])
+    assert np.array_equal(joined.train.pixels.numpy(), bits * 255)
+    assert joined.to("cpu").val is None
 
 
 def test_static_expects_larochelles_counts() -> None:

@@ -39,10 +39,18 @@ def test_of_nothing_logged_there_is_nothing(logged):
 
 def test_a_sweep_is_drawn_where_it_validated(sweep):
     found = collect([sweep])
-    captions = [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
-    assert captions
-    assert all(": validation −ELBO while training" in caption for caption in captions)
-    for metrics in sweep.glob("*/metrics.jsonl"):
+
+    def captions():
+        return [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
+
+    validated = captions()
+    assert [caption.partition(" while")[0] for caption in validated] == ["planar: validation −ELBO"]
+    logs = sorted(sweep.glob("*/metrics.jsonl"))
+    logs[0].write_text(logs[0].read_text().replace("val/", "train/"))
+    assert [caption.partition(" while")[0] for caption in captions()] == [
+        "no flow: training −ELBO",
+        "planar: validation −ELBO",
+    ]
+    for metrics in logs:
         metrics.write_text(metrics.read_text().replace("val/", "train/"))
-    captions = [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
-    assert all(": training −ELBO while training" in caption for caption in captions)
+    assert captions() == [caption.replace("validation", "training") for caption in validated]

@@ -34,7 +34,7 @@ def test_every_colour_of_every_figure_has_one_for_the_dark(sweep: Path):
     figures = [
         bound_figure(course, course),
         units_figure(course, 40),
-        sweep_figure([Course(K, course, True) for K in range(1, 8)], [Course(0, course, True)]),
+        sweep_figure([Course(K, course, True) for K in range(1, 8)], [Course(0, course, True)], ""),
         activity_figure([0.5, 0.001], 0.01),
         log_det_figure([0.5, -0.2]),
         plane_figure(torch.randn(40, 2), torch.arange(40) % 10),

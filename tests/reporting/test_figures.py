@@ -56,7 +56,7 @@ def test_units_are_out_of_all():
 
 def test_sweep_shares_a_colour_among_seeds_and_dashes_what_is_not_complete():
     courses = [Course(4, FALLING, True), Course(16, FALLING, False), Course(4, FALLING, True)]
-    figure = sweep_figure(courses, gaussian=[Course(0, FALLING, True)])
+    figure = sweep_figure(courses, gaussian=[Course(0, FALLING, True)], split="training")
     (axes,) = figure.axes
     labels = axes.get_legend_handles_labels()[1]
     assert labels == ["no flow (K = 0)", "K = 4", "K = 16"]

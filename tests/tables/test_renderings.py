@@ -149,6 +149,14 @@ def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp
     write_run("b", config={}, K=20)
     runs = collect([tmp_path]).runs
     assert "optim.lr=0.001,0.002 " in make_tables(make_cells(runs))[0].notes[0]
+    write_run("d", config={"optim": {"decoder_lr": None}, "data": {"train_on_val": False}}, K=30)
+    note = make_tables(make_cells(collect([tmp_path]).runs))[0].notes[0]
+    assert "decoder_lr" not in note
+    assert "train_on_val" not in note
+    write_run("e", config={"optim": {"decoder_lr": 0.01}, "data": {"train_on_val": True}}, K=35)
+    note = make_tables(make_cells(collect([tmp_path]).runs))[0].notes[0].replace("\n", " ")
+    assert "optim.decoder_lr=0.01,null " in note
+    assert "data.train_on_val=null,true" in note.replace("false,", "")
     write_run("c", K=40)
     runs = collect([tmp_path]).runs
     assert make_tables(make_cells(runs))[0].notes[0].startswith("Protocol ours: unknown, since")

@@ -39,7 +39,7 @@ def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, eve
     assert results["steps"] == 30
     assert results["rewinds"] == 1
     assert (
-        "loss was not finite at step 23; back to step 20 with optim.lr at 0.5 of its course"
+        "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their course"
         " (rewind 1 of 3)\n" in capsys.readouterr().err
     )
     shown = dict(events(folder)["train/lr"])
@@ -60,7 +60,8 @@ def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, e
             every = 30
         assert steps == list(range(every, 31, every)), tag
     lines = [line.split(",")[0] for line in folder.metrics.read_text().splitlines()]
-    assert lines == [f'{{"step": {n}' for n in (5, 10, 10, 15, 20, 20, 25, 30, 30)]
+    steps = (5, 10, 10, 10, 15, 20, 20, 20, 25, 30, 30, 30)  # training, validation, flow
+    assert lines == [f'{{"step": {n}' for n in steps]
 
 
 def test_is_repeated_bit_for_bit_whenever_stopped(

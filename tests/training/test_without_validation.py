@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from nfvae.commands.evaluate import evaluate
 from nfvae.errors import ConfigError
@@ -10,8 +11,15 @@ from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.run import load_vae, run_training
+from nfvae.training.state import TrainingState
 
 ALL = ("data.train_on_val=true", "eval.checkpoint=last", "data.binarization=fixed")
+
+
+def asked(folder, split):
+    again = {"elbo_draws": 2, "num_samples": 2, "checkpoint": None, "seed": 0}
+    run = {"run": str(folder.path), "split": split, "device": "cpu", "num_threads": 1}
+    return run | {"eval": again}
 
 
 @pytest.fixture
@@ -19,6 +27,34 @@ def whole(small_config, tmp_path):
     folder = RunFolder(tmp_path / "whole")
     run_training(small_config(*ALL), folder, StopRequest())
     return folder
+
+
+def test_bits_drawn_anew(small_config, tmp_path):
+    config = small_config(*ALL, "data.binarization=dynamic", "model.latent_dim=2")  # with pictures
+    folder = RunFolder(tmp_path / "dynamic")
+    assert run_training(config, folder, StopRequest())["train_on_val"] is True
+    message = "split=train has no settled bits .*; allowed: test$"
+    with pytest.raises(ConfigError, match=message):
+        evaluate(asked(folder, "train"))
+
+
+def test_a_model_that_went_wrong_is_not_gone_back_to(small_config, tmp_path, monkeypatch):
+    """Finite weights whose bound is not: found before they are kept as the last good state."""
+    train_step = TrainingState.train_step
+    broken = []
+
+    def breaking(self):
+        train_step(self)
+        if self.step == 20 and not broken:
+            broken.append(self.step)
+            with torch.no_grad():
+                self.vae.output.weight.fill_(3e38)
+
+    monkeypatch.setattr(TrainingState, "train_step", breaking)
+    config = small_config(*ALL, "trainer.on_nan=rewind", "optim.decoder_lr=1e-2")
+    results = run_training(config, RunFolder(tmp_path / "run"), StopRequest())
+    assert broken
+    assert (results["steps"], results["rewinds"]) == (30, 1)
 
 
 def test_measures_the_last_step_and_says_nothing_of_validation(whole, events):
@@ -59,12 +95,13 @@ def test_what_needs_validation_is_refused(make_config, overrides, message):
 
 @pytest.mark.parametrize(("split", "there"), [("test", True), ("train", True), ("val", False)])
 def test_measured_again(whole, split, there):
-    again = {"elbo_draws": 2, "num_samples": 2, "checkpoint": "last", "seed": 0}
-    asked = {"run": str(whole.path), "split": split, "device": "cpu", "num_threads": 1}
     if there:
-        assert evaluate(asked | {"eval": again}) == 0
-        results = json.loads(next(whole.path.glob(f"evaluation*{split}*.json")).read_text())
-        assert results["split"] == split
+        assert evaluate(asked(whole, split)) == 0
+        results = json.loads((whole.path / f"evaluation_{split}.json").read_text())
+        assert (results["split"], results["checkpoint"]) == (split, "last")
+        assert results["train_on_val"] is True
+        if split == "test":
+            assert results["nll"] == whole.read_results()["nll"]
     else:
         with pytest.raises(ConfigError, match="split=val is empty"):
-            evaluate(asked | {"eval": again})
+            evaluate(asked(whole, split))
