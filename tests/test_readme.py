@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from nfvae.commands.table import table
 from nfvae.flows import FLOWS
@@ -90,7 +91,7 @@ def test_reference_tables_follow_from_the_result_files(tmp_path):
 
 
 def test_how_far_it_overfits_is_the_files():
-    folder = TABLES / "planar_K80_seed0"
+    folder = TRIED / "planar_K80_seed0"
     train, test = (
         json.loads((folder / f"{name}.json").read_text())
         for name in ("evaluation_train", "results")
@@ -103,14 +104,16 @@ def test_how_far_it_overfits_is_the_files():
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
 def test_rows_of_what_was_tried_are_the_files(path):
-    name, _, option = path.parent.name.partition("_optim.")
-    tried, kept = (json.loads(p.read_text()) for p in (path, TABLES / name / "results.json"))
-    (row,) = rows(f"flow={tried['flow']} K={tried['K']} optim.{option.replace('-', '=')}")
-    assert row[1:] == [
-        f"{tried['neg_elbo']:.2f}",
-        f"{tried['nll']:.2f}",
-        f"{kept['neg_elbo']:.2f} / {kept['nll']:.2f}",
-    ]
+    results = json.loads(path.read_text())
+    config = yaml.safe_load((path.parent / "config.yaml").read_text())
+    assert (results["seed"], results["steps"], results["checkpoint"]) == (0, 50_000, "best")
+    assert (results["binarization"], results["num_importance_samples"]) == ("fixed", 500)
+    assert not config["data"].get("train_on_val")
+    keys = ("lr", "weight_decay", "decoder_lr", "decoder_weight_decay")
+    options = [config["optim"].get(key) for key in keys]
+    cells = [results["flow"], results["K"], *("–" if o is None else f"{o:g}" for o in options)]
+    cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
+    assert f"| {' | '.join(map(str, cells))} |\n" in README
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))
