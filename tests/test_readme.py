@@ -113,6 +113,8 @@ def test_rows_of_what_was_tried_are_the_files(path):
     options = [config["optim"].get(key) for key in keys]
     cells = [results["flow"], results["K"], *("–" if o is None else f"{o:g}" for o in options)]
     cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
+    measured = path.parent / "evaluation_val.json"
+    cells.append(f"{json.loads(measured.read_text())['nll']:.2f}" if measured.exists() else "–")
     assert f"| {' | '.join(map(str, cells))} |\n" in README
 
 

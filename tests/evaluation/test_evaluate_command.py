@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nfvae.commands.evaluate import evaluate
+from nfvae.composition import CONF
 from nfvae.data import load_dataset
 from nfvae.errors import ConfigError
 from nfvae.storage.run_folder import RunFolder
@@ -60,6 +62,13 @@ def test_each_split_has_its_own_images_and_its_own_file(make_run, capsys):
     apart = written(folder, "train")["distortion"] - written(folder, "val")["distortion"]
     assert abs(apart) > 0.1  # the wrong images would have been noticed
     assert "train −ELBO " in capsys.readouterr().out
+
+
+def test_by_default_it_takes_5000_samples_of_the_checkpoint_that_the_run_measured():
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        config = compose("evaluate", overrides=["run=somewhere"])
+    assert (config.eval.num_samples, config.eval.checkpoint) == (5000, None)
+    assert config.eval.elbo_draws == 10
 
 
 def test_bits_drawn_anew_for_each_batch_are_refused(make_run):
