@@ -36,6 +36,7 @@ Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 WeightDecay = Annotated[float, Field(ge=0)]
+Checkpoint = Literal["best", "last"]
 
 
 class Section(BaseModel):
@@ -106,9 +107,6 @@ class TrainerConfig(Section):
     num_threads: NumThreads | None
     compile: bool = False
     progress: bool
-
-
-Checkpoint = Literal["best", "last"]
 
 
 class MeasureConfig(Section):

@@ -71,7 +71,7 @@ class Dataset:
         Raises:
             ConfigError: there is no such split, since it was trained on.
         """
-        split = {"train": self.train, "val": self.val, "test": self.test}[name]
+        split = self._splits[name]
         if split is None:
             raise ConfigError(
                 f"split={name} is empty: data.train_on_val=true trains on its images too; "
@@ -82,9 +82,12 @@ class Dataset:
     @property
     def settled(self) -> list[SplitName]:
         """The splits whose bits are the same whenever one looks."""
-        splits: list[SplitName] = ["train", "val", "test"]
-        here = {"train": self.train, "val": self.val, "test": self.test}
-        return [name for name in splits if (split := here[name]) and not split.redrawn]
+        here = self._splits.items()
+        return [name for name, split in here if split is not None and not split.redrawn]
+
+    @property
+    def _splits(self) -> dict[SplitName, Split | None]:
+        return {"train": self.train, "val": self.val, "test": self.test}
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set on a device; 55 MB in all."""

@@ -200,14 +200,14 @@ def _log_model(state: TrainingState, log: MetricsLog, progress: Progress) -> Non
         x = gather_batch(split, torch.arange(NUM_SHOWN, device=state.device), generator)
         posterior = state.vae.posterior(x)
         log_dets = posterior.step_log_dets(generator)
-        terms = elbo_terms(state.vae, x, posterior.draw((), generator))
-    neg_elbo = -terms.log_weight.mean().item()
-    if not isfinite(neg_elbo):
-        raise DivergenceError(f"−ELBO was not finite at step {state.step}")
-    if state.data.val is None:
-        progress.line(
-            f"step {state.step:>7}  epoch {state.epoch:6.1f}  training −ELBO {neg_elbo:8.3f}"
-        )
+        if state.data.val is None:
+            terms = elbo_terms(state.vae, x, posterior.draw((), generator))
+            neg_elbo = -terms.log_weight.mean().item()
+            if not isfinite(neg_elbo):
+                raise DivergenceError(f"−ELBO was not finite at step {state.step}")
+            progress.line(
+                f"step {state.step:>7}  epoch {state.epoch:6.1f}  training −ELBO {neg_elbo:8.3f}"
+            )
     if by_step := log_dets.mean(-1).tolist():
         named = {f"flow/log_det_step_{k:02}": v for k, v in enumerate(by_step, start=1)}
         log.scalars(state.step, named)
