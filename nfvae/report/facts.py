@@ -10,12 +10,10 @@ import yaml
 from nfvae.storage.config_file import flatten
 from nfvae.storage.failure import read_failure
 from nfvae.storage.json_file import read_results_json
-from nfvae.storage.same_run import changes_numbers
+from nfvae.storage.same_run import changes_numbers, is_off
 from nfvae.tables import Missing, Run, Unfinished
 from nfvae.tables.layout import NOTHING
 from nfvae.tables.missing import describe_missing
-
-OFF = {NOTHING, "None", "False"}  # an option younger than a run is off in it
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
     varying = [
         (key, ", ".join(_in_order(found)))
         for key, found in values.items()
-        if len(found) > 1 and not found <= OFF
+        if len(found) > 1 and not all(is_off(leaves.get(key)) for leaves in flat)
     ]
     shared = {key: flat[0][key] for key, found in values.items() if len(found) == 1}
     return varying, yaml.safe_dump(shared, sort_keys=False) if shared else ""

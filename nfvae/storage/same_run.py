@@ -12,7 +12,13 @@ FREE_KEYS = frozenset(
     | {"trainer.on_nan", "trainer.max_rewinds"}
 )
 
-OFF = (None, False)
+
+def is_off(value: object) -> bool:
+    """Whether an option so set does what a configuration from before the option does.
+
+    Zero is a value: a weight decay of 0 is not the same as none of its own.
+    """
+    return value is None or value is False
 
 
 def changes_numbers(key: str) -> bool:
@@ -50,5 +56,5 @@ def differences(
         lacked = key not in left or key not in right
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             yield from differences(a, b, f"{name}.")
-        elif a != b and not (lacked and a in OFF and b in OFF):
+        elif a != b and not (lacked and is_off(a) and is_off(b)):
             yield name, a, b

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nfvae.storage.same_run import is_off
 from nfvae.tables.results import Run
 
-OFF = {"null", "false"}
 SHOWN = (
     "data.train_on_val",
     "optim.name",
@@ -52,11 +52,11 @@ def _of(flow: str, configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, An
 
 def _assignments(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
     """optim=adam optim.lr=0.001 …, without keys that are off in all configurations."""
-    values = {key: {_typed(_look_up(c, key)) for c in configs} for key in keys}
+    values = {key: [_look_up(config, key) for config in configs] for key in keys}
     return " ".join(
-        f"{key.removesuffix('.name')}={','.join(sorted(found))}"
+        f"{key.removesuffix('.name')}={','.join(sorted(set(map(_typed, found))))}"
         for key, found in values.items()
-        if not found <= OFF
+        if not all(map(is_off, found))
     )
 
 

@@ -13,11 +13,12 @@ def test_an_option_that_one_side_is_too_old_for_counts_as_off(turn, off):
 
 
 @BOTH_WAYS
-def test_an_option_that_one_side_lacks_and_the_other_uses_is_a_difference(turn):
-    older, newer = {"trainer": {}}, {"trainer": {"new": True}}
+@pytest.mark.parametrize("used", [True, 0, 0.0])  # 0 == False, but a decay of 0 is no null
+def test_an_option_that_one_side_lacks_and_the_other_uses_is_a_difference(turn, used):
+    older, newer = {"trainer": {}}, {"trainer": {"new": used}}
     ((key, *values),) = differences(*turn(older, newer))
     assert key == "trainer.new"
-    assert set(values) == {None, True}
+    assert values in ([None, used], [used, None])
 
 
 def test_null_and_false_differ_where_both_sides_say_so():
