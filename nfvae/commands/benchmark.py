@@ -50,6 +50,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     }
     first = next(iter(runs.values()))
     data = read_data(first.data)
+    made_by = provenance()
     folder = Path(config.folder)
     make_output_folder(folder, "folder=")
     torch.set_num_threads(config.num_threads)
@@ -107,7 +108,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
         save_png(scaling_figure(measured["scaling"]), folder / "scaling.png", dpi=110)
     machine = {"processor": _processor(), "cores": os.cpu_count()}
     settings = {"repeats": config.repeats, "num_threads": config.num_threads}
-    write_json(folder / "benchmark.json", measured | settings | machine | provenance())
+    write_json(folder / "benchmark.json", measured | settings | machine | made_by)
     print(f"\nwritten to  {folder}")
     return 0
 

@@ -90,6 +90,7 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     if done is not None:
         return done
     task.check()
+    made_by = provenance()
     make_output_folder(folder, "dir=")
     torch.manual_seed(task.seed)
     posterior = task.posterior()
@@ -118,7 +119,7 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
         "fit_seconds": seconds,
         "fit_cpu_seconds": cpu_seconds,
         "num_threads": torch.get_num_threads(),
-        **provenance(),
+        **made_by,
         "config": task.model_dump(mode="json"),
     }
     save_checkpoint(folder / "posterior.pt", {"posterior": posterior.state_dict()})

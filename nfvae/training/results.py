@@ -11,7 +11,6 @@ from nfvae.config import Checkpoint, MeasureConfig
 from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
-from nfvae.provenance import provenance
 from nfvae.reporting.progress import Progress
 from nfvae.training.interruption import StopRequest
 from nfvae.training.state import TrainingState
@@ -83,7 +82,6 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "steps_per_second": state.step / state.train_seconds,
         "device": _device_name(state.device),
         "num_threads": torch.get_num_threads(),
-        **provenance(),
     }
 
 

@@ -8,6 +8,7 @@ import torch
 from nfvae.config import Checkpoint, Config, DataConfig
 from nfvae.data import Dataset, load_dataset
 from nfvae.errors import CheckpointError
+from nfvae.provenance import provenance
 from nfvae.reporting.metrics_log import log_results
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.failure import failure_recorded
@@ -32,6 +33,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     if folder.complete:  # its files are whole and only read: no lock, and no need to write
         folder.check_same(config)
         return folder.read_results()
+    made_by = provenance()  # of the code that runs: the checkout may be another one at the end
     # One thread: at this size of model a second one costs as much as it brings.
     torch.set_num_threads(config.trainer.num_threads or 1)
     device = choose_device(config.device)
@@ -42,7 +44,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
             _load_last(state, folder)
         fit(state, folder, stop)
 
-        described = describe(state)
+        described = describe(state) | made_by
         if config.eval.checkpoint == "best":
             load_weights(state.vae, _load_best(folder, state, device), folder.best)
         which, bar = config.eval.checkpoint, config.trainer.progress

@@ -44,6 +44,19 @@ def test_best_checkpoint_is_the_one_measured(small_config, folder):
     assert load_vae(folder.path).generate(3).shape == (3, 784)
 
 
+def test_results_name_the_commit_that_was_there_at_the_start(small_config, folder, monkeypatch):
+    commit = ["that which runs"]
+    train_step = TrainingState.train_step
+
+    def step(self):
+        commit[0] = "a later one"
+        train_step(self)
+
+    monkeypatch.setattr("nfvae.provenance._git_commit", lambda: commit[0])
+    monkeypatch.setattr(TrainingState, "train_step", step)
+    assert run_training(small_config(), folder, StopRequest())["git_commit"] == "that which runs"
+
+
 def test_epochs_take_the_place_of_steps(small_config, folder):
     config = small_config("trainer.max_epochs=2", "trainer.batch_size=5000")
     assert run_training(config, folder, StopRequest())["steps"] == 20
