@@ -82,7 +82,6 @@ def test_energy_rows_are_the_file():
         assert f"| {energy} | {' | '.join(kls)} |\n" in README
 
 
-@pytest.mark.skipif(not TABLES.exists(), reason="no reference table yet")
 def test_reference_tables_follow_from_the_result_files(tmp_path):
     assert table([str(TABLES), "--out", str(tmp_path)]) == 0
     for name in ("table.md", "table.tex", "table.csv"):
