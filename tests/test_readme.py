@@ -98,6 +98,16 @@ def test_how_far_it_overfits_is_the_files(path):
     assert said in README.replace("\n", " ")
 
 
+@pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_test.json")), ids=str)
+def test_how_much_more_samples_bring_is_the_files(path):
+    more, fewer = (json.loads(file.read_text()) for file in (path, path.parent / "results.json"))
+    said = (
+        f"NLL of {fewer['nll']:.2f} on the test split with S = {fewer['num_importance_samples']} "
+        f"and of {more['nll']:.2f} with S = {more['num_importance_samples']} "
+    )
+    assert said in README.replace("\n", " ")
+
+
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
 def test_rows_of_what_was_tried_are_the_files(path):
     results = json.loads(path.read_text())
