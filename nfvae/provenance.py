@@ -11,7 +11,10 @@ import nfvae
 
 
 def provenance() -> dict[str, Any]:
-    """`versions` of the parts that numbers depend on, and `git_commit`."""
+    """`versions` of the parts that numbers depend on, and `git_commit`.
+
+    To be asked for before the work: the checkout may be another one at its end.
+    """
     return {
         "versions": {
             "nfvae": nfvae.__version__,

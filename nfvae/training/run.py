@@ -33,7 +33,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     if folder.complete:  # its files are whole and only read: no lock, and no need to write
         folder.check_same(config)
         return folder.read_results()
-    made_by = provenance()  # of the code that runs: the checkout may be another one at the end
+    made_by = provenance()
     # One thread: at this size of model a second one costs as much as it brings.
     torch.set_num_threads(config.trainer.num_threads or 1)
     device = choose_device(config.device)
