@@ -17,7 +17,7 @@ from nfvae.storage.run_folder import RunFolder
 from nfvae.training.device import choose_device
 from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.training.results import measure
-from nfvae.training.run import load_vae, read_data
+from nfvae.training.run import load_vae_and_step, read_data
 
 
 class AgainConfig(MeasureConfig):
@@ -46,7 +46,7 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     checkpoint = config.eval.checkpoint or run.eval.checkpoint
-    vae = load_vae(folder.path, checkpoint, device)
+    vae, step = load_vae_and_step(folder.path, checkpoint, device)
     data = read_data(run.data)
     split = data.split(config.split)
     if split.redrawn:
@@ -64,6 +64,8 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     described = {
         "run": config.run,
         "checkpoint": checkpoint,
+        "step": step,
+        "elbo_draws": config.eval.elbo_draws,
         "binarization": run.data.binarization,
         "train_on_val": run.data.train_on_val,
     }

@@ -31,13 +31,14 @@ def table(arguments: Sequence[str]) -> int:
 
 def _table(folders: Iterable[Path], out: Path | None) -> None:
     found = collect(folders)
-    cells = make_cells(found.runs)
+    own = make_cells(found.runs)
     for run in found.unfinished:
         print(f"unfinished  {run.path}: at step {run.step}, of {run.budget}", file=sys.stderr)
-    for line in describe_missing(find_missing(cells, found.unfinished)):
+    for line in describe_missing(find_missing(own, found.unfinished)):
         print(f"missing     {line}", file=sys.stderr)
-    if not cells:
+    if not own:
         raise ResultsError("no complete run below the given folders; a run ends with results.json")
+    cells = make_cells([*found.runs, *found.evaluations])
     tables = make_tables(cells)
     text = markdown(tables)
     if out is not None:

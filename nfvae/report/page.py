@@ -28,21 +28,22 @@ def make_page(folders: Sequence[Path]) -> str:
         NfvaeError: there is none, or a file of one is damaged.
     """
     found = collect(folders)
-    cells = make_cells(found.runs)
+    own = make_cells(found.runs)
+    cells = make_cells([*found.runs, *found.evaluations])
     lone = _lone(found.runs, found.unfinished)
     if not found.runs and not found.unfinished:
         named = ", ".join(map(str, folders))
         raise ResultsError(f"no run below {named}; a run has a config.yaml or a results.json")
     raw = [facts.read_raw(run) for run in found.runs]
     configs = [run.config for run in found.runs if run.config is not None]
-    problems = facts.problems(found.unfinished, find_missing(cells, found.unfinished))
+    problems = facts.problems(found.unfinished, find_missing(own, found.unfinished))
     varying, shared = facts.configuration(configs) if configs else ([], "")
     models, remarks = _models(found.runs)
     return _render(
         title=facts.title(lone) if lone else ", ".join(folder.name for folder in folders),
         kind="A run" if lone else "A sweep",
         folders=[str(folder) for folder in folders],
-        tiles=_tiles(found.runs, cells, problems),
+        tiles=_tiles(found.runs, own, problems),
         problems=problems,
         tables=make_tables(cells),
         lines=[facts.line(run, results) for run, results in zip(found.runs, raw, strict=True)],

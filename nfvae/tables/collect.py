@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfvae.errors import ResultsError
-from nfvae.storage.config_file import read_config_file
-from nfvae.storage.history import latest
-from nfvae.storage.json_file import read_results_json
-from nfvae.tables.results import Conditions, Results, Run, Unfinished, check
-
-FIT_KEYS = {"energy", "fits"}  # what results of flows fitted to 2-D energies have
+from nfvae.tables.read import read_evaluations, read_run, read_unfinished
+from nfvae.tables.results import Run, Unfinished
 
 
 @dataclass(frozen=True)
 class Collected:
-    """Every run below some folders, in order of their paths."""
+    """Every run below some folders, in order of their paths.
+
+    Attributes:
+        evaluations: the complete runs again, as evaluate.py found them on another split or with
+            another S.
+    """
 
     runs: list[Run]
+    evaluations: list[Run]
     unfinished: list[Unfinished]
 
 
@@ -28,20 +30,15 @@ def collect(paths: Iterable[Path]) -> Collected:
     Raises:
         ResultsError, RunFolderError: a folder is not there, or a file in it is damaged.
     """
-    runs, unfinished = [], []
+    found = Collected([], [], [])
     for folder in _run_folders(paths):
-        file = folder / "results.json"
-        if not file.exists():
-            if run := _read_unfinished(folder):
-                unfinished.append(run)
-            continue
-        content = read_results_json(file, set())
-        if FIT_KEYS & content.keys():
-            continue
-        config = folder / "config.yaml"
-        results = check(Results, file, content)
-        runs.append(Run(folder, results, read_config_file(config) if config.exists() else None))
-    return Collected(runs, unfinished)
+        if not (folder / "results.json").exists():
+            if cut := read_unfinished(folder):
+                found.unfinished.append(cut)
+        elif run := read_run(folder):
+            found.runs.append(run)
+            found.evaluations.extend(read_evaluations(run))
+    return found
 
 
 def _run_folders(paths: Iterable[Path]) -> list[Path]:
@@ -59,43 +56,3 @@ def _run_folders(paths: Iterable[Path]) -> list[Path]:
             if not {"results.json", "config.yaml"}.isdisjoint(files):
                 found.setdefault(Path(name).resolve(), Path(name))
     return [found[resolved] for resolved in sorted(found)]
-
-
-def _read_unfinished(folder: Path) -> Unfinished | None:
-    """What config.yaml and metrics.jsonl say of a run that is under way or was cut off.
-
-    None where config.yaml is that of something other than a training run.
-    """
-    file = folder / "config.yaml"
-    config = read_config_file(file)
-    if "trainer" not in config:
-        return None
-    try:
-        epochs, steps = (config["trainer"][name] for name in ("max_epochs", "max_steps"))
-        content = {
-            "path": folder,
-            "conditions": Conditions(
-                data=config["data"]["name"],
-                binarization=config["data"]["binarization"],
-                split="test",
-                latent_dim=config["model"]["latent_dim"],
-                num_importance_samples=config["eval"]["num_samples"],
-            ),
-            "protocol": config.get("protocol"),
-            "flow": config["flow"]["name"],
-            "K": config["K"],
-            "seed": config["seed"],
-            "step": _last_step(folder / "metrics.jsonl"),
-            "budget": f"{epochs} epochs" if epochs else f"{steps} steps",
-        }
-    except (KeyError, TypeError):
-        raise ResultsError(f"{file} is not the configuration of a run") from None
-    return check(Unfinished, file, content)
-
-
-def _last_step(metrics: Path) -> int:
-    """The step of the last whole line; 0 before the first."""
-    try:
-        return next((step for step, _ in latest(metrics)), 0)
-    except OSError as error:
-        raise ResultsError(f"cannot read {metrics}: {error.strerror}") from None

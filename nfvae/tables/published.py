@@ -28,8 +28,9 @@ class Published:
     values: Mapping[tuple[str, int], Mapping[Quantity, float]]
 
     def fits(self, conditions: Conditions) -> bool:
-        """Same data and latent dimension; binarization and S are for `protocol` to tell."""
-        return (self.data, self.latent_dim) == (conditions.data, conditions.latent_dim)
+        """Same data, test split and latent dimension; `protocol` tells of binarization and S."""
+        ours = (conditions.data, conditions.split, conditions.latent_dim)
+        return ours == (self.data, "test", self.latent_dim)
 
 
 REZENDE_MOHAMED_2015 = Published(

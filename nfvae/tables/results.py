@@ -51,6 +51,7 @@ class Results(BaseModel):
     protocol: Name | None = None
     checkpoint: Name
     steps: Positive
+    best_step: Count | None = None
     num_parameters: Positive
 
     @model_validator(mode="after")
@@ -66,6 +67,11 @@ class Results(BaseModel):
     def gap(self) -> float | None:
         """−ELBO − NLL: estimates KL(q(z|x) ‖ p(z|x)), from below in expectation."""
         return None if self.nll is None else self.neg_elbo - self.nll
+
+    @property
+    def measured_step(self) -> int | None:
+        """The updates of the model that was measured; None where nothing says which was best."""
+        return self.best_step if self.checkpoint == "best" else self.steps
 
     @property
     def conditions(self) -> Conditions:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nfvae.config import Checkpoint, Config, DataConfig
 from nfvae.data import Dataset, load_dataset
@@ -102,18 +103,27 @@ def load_vae(
     Raises:
         RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
     """
+    return load_vae_and_step(path, checkpoint, device)[0]
+
+
+def load_vae_and_step(
+    path: Path | str,
+    checkpoint: Checkpoint | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[VAE, int]:
+    """As `load_vae`, with the number of updates the model has had."""
     folder = RunFolder(Path(path))
     config = folder.parse_config()
     file = folder.best if (checkpoint or config.eval.checkpoint) == "best" else folder.last
     content = _load_either(folder, file, device)
-    weights = content.get("model")
-    if not isinstance(weights, dict) or not isinstance(weights.get("output.bias"), torch.Tensor):
+    weights, step = content.get("model"), content.get("step")
+    bias = weights.get("output.bias") if isinstance(weights, dict) else None
+    if not isinstance(weights, dict) or not isinstance(bias, Tensor) or not isinstance(step, int):
         raise CheckpointError(f"{file} holds no model of this project")
     _check_made_so(config, content.get("config"), file, folder)
-    bias = weights["output.bias"]
     vae = make_vae(config, torch.full_like(bias, 0.5, device="cpu"))
     load_weights(vae, weights, file)
-    return vae.to(device)
+    return vae.to(device), step
 
 
 def _load_either(folder: RunFolder, file: Path, device: torch.device | str) -> dict[str, Any]:

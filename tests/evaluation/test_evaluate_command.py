@@ -11,6 +11,7 @@ from nfvae.composition import CONF
 from nfvae.data import load_dataset
 from nfvae.errors import ConfigError
 from nfvae.storage.run_folder import RunFolder
+from nfvae.tables import collect
 from nfvae.training.interruption import StopRequest
 from nfvae.training.run import load_vae, run_training
 
@@ -62,6 +63,17 @@ def test_each_split_has_its_own_images_and_its_own_file(make_run, capsys):
     apart = written(folder, "train")["distortion"] - written(folder, "val")["distortion"]
     assert abs(apart) > 0.1  # the wrong images would have been noticed
     assert "train −ELBO " in capsys.readouterr().out
+
+
+def test_tables_take_it_up(make_run):
+    folder = make_run("fixed")
+    evaluate(composed(folder, "test", num_samples=3, elbo_draws=4))
+    found = collect([folder.path])
+    (run,), (again,) = found.runs, found.evaluations
+    assert again.results.nll == written(folder, "test")["nll"] != run.results.nll
+    assert again.results.num_importance_samples == 3
+    assert written(folder, "test")["step"] == folder.read_results()["best_step"]
+    assert again.config["eval"] == run.config["eval"] | {"num_samples": 3, "elbo_draws": 4}
 
 
 def test_by_default_it_takes_5000_samples_of_the_checkpoint_that_the_run_measured():

@@ -52,6 +52,19 @@ def test_numbers_are_those_of_the_results(sweep, read_page):
     assert planar[head.index("n")] == "1"
 
 
+def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):
+    before = read_page(make_page([sweep]))
+    measured = json.loads((sweep / "planar_10_0" / "results.json").read_text())
+    again = measured | {"num_importance_samples": 200, "nll": 86.75}
+    (sweep / "planar_10_0" / "evaluation_test.json").write_text(json.dumps(again))
+    page = read_page(make_page([sweep]))
+    head, row = page.tables["results"][:2]
+    assert dict(zip(head, row, strict=False))["NLL"] == "86.75"
+    assert page.tables["results"][2:] == before.tables["results"]
+    assert page.tables["runs"] == before.tables["runs"]
+    assert page.text.count("missing") == before.text.count("missing")
+
+
 def test_what_is_not_there_is_told(sweep, read_page):
     page = read_page(make_page([sweep]))
     text = " ".join(page.text.split())

@@ -130,3 +130,21 @@ def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
     folder = write_unfinished("wrong", K="ten")
     with pytest.raises(ResultsError, match=r"config\.yaml: K='ten' should be a valid integer"):
         collect([folder])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a: 1", "is not the configuration of a run"),
+        ("flow: planar\nK: 10\nseed: 0", "is not the configuration of a run"),
+        ("flow: {name: planar}\nK: 10\nseed: 0\neval: 3", "is not the configuration of a run"),
+        (
+            "flow: {name: planar}\nK: 20\nseed: 0\neval: {}",
+            "is of flow=planar K=20 seed=0, but results.json beside it of flow=planar K=10 seed=0",
+        ),
+    ],
+)
+def test_a_configuration_that_is_not_of_the_run_is_refused_by_name(write_run, content, told):
+    folder = write_run("mixed")
+    (folder / "config.yaml").write_text(content)
+    assert told in refusal(folder, ResultsError)
