@@ -112,7 +112,7 @@ class TrainerConfig(Section):
 class MeasureConfig(Section):
     """How a model is measured on a split."""
 
-    elbo_draws: Annotated[int, Field(ge=2)]
+    elbo_draws: Positive
     num_samples: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
 

@@ -3,11 +3,10 @@
 from math import log
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 from nfvae.likelihood import bernoulli_log_likelihood
-from nfvae.posterior import Draw
+from nfvae.posterior import Draw, log_standard_normal
 from nfvae.vae import VAE
 
 AnnealingKind = Literal["none", "energy", "kl"]
@@ -41,11 +40,6 @@ class ElboTerms(NamedTuple):
         return self.log_q - self.log_prior
 
 
-def log_standard_normal(z: Tensor) -> Tensor:
-    """log N(z; 0, I): [*, D] -> [*]."""
-    return -0.5 * (z.square().sum(-1) + z.shape[-1] * log(2 * torch.pi))
-
-
 def elbo_terms(vae: VAE, x: Tensor, draw: Draw) -> ElboTerms:
     """The bound's terms for images x [B, P] and samples z [S, B, D] drawn from their posterior."""
     return ElboTerms(
@@ -56,13 +50,8 @@ def elbo_terms(vae: VAE, x: Tensor, draw: Draw) -> ElboTerms:
     )
 
 
-def gaussian_kl(loc: Tensor, log_scale: Tensor) -> Tensor:
-    """KL(N(loc, diag exp(2·log_scale)) ‖ N(0, I)) in closed form: [*, D] -> [*]."""
-    return (0.5 * (loc.square() + (2 * log_scale).exp() - 1) - log_scale).sum(-1)
-
-
 def annealed_log_weight(terms: ElboTerms, beta: float, kind: AnnealingKind) -> Tensor:
-    """The log-weight with part of it multiplied by β in [0, 1]; [S, B].
+    """The log-weight with part of it multiplied by β in [0, 1]; [S, B]. β = 1 leaves it as it is.
 
     `energy`: β log p(x, z_K) − log q_K (Rezende & Mohamed 2015, eq. 20): starts at entropy alone.
     `kl`: log p(x|z_K) − β KL (Sønderby et al. 2016; van den Berg et al. 2018): starts at
@@ -84,6 +73,6 @@ def importance_weighted(log_weight: Tensor) -> Tensor:
 def annealing_beta(step: int, start: float, steps: int) -> float:
     """β at a step counted from 0: linear from `start` to 1 over `steps`, then 1.
 
-    Rezende & Mohamed 2015 take start = 0.01 and steps = 10,000.
+    Rezende & Mohamed 2015 have min(1, 0.01 + t/10⁴): nearly start = 0.01, steps = 10,000.
     """
     return 1.0 if step >= steps else start + (1 - start) * step / steps

@@ -11,6 +11,11 @@ from torch.distributions import Distribution, constraints
 from nfvae.flows import Flow
 
 
+def log_standard_normal(z: Tensor) -> Tensor:
+    """log N(z; 0, I): [*, D] -> [*]."""
+    return -0.5 * (z.square().sum(-1) + z.shape[-1] * log(2 * pi))
+
+
 class Draw(NamedTuple):
     """Samples of a posterior with their density; all log terms in nats, [*sample, *batch]."""
 
@@ -36,6 +41,9 @@ class FlowPosterior(Distribution):
         flow: any flow on R^D.
         params: [*batch, flow.param_size], or [flow.param_size] for one set shared by the batch.
         validate_args: as in torch.distributions.
+
+    Raises:
+        ValueError: the shape of params is neither, or loc or log_scale is not finite.
     """
 
     arg_constraints = {  # noqa: RUF012  (torch declares it so)
@@ -58,6 +66,11 @@ class FlowPosterior(Distribution):
         self.loc, self.log_scale = torch.broadcast_tensors(loc, log_scale)
         self.flow = flow
         self.params = params
+        if params.shape[:-1] not in (torch.Size(), self.loc.shape[:-1]):
+            raise ValueError(
+                f"params of shape {tuple(params.shape)} do not belong to a batch of shape "
+                f"{tuple(self.loc.shape[:-1])}"
+            )
         super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
 
     def draw(
@@ -110,5 +123,4 @@ class FlowPosterior(Distribution):
         return torch.addcmul(self.loc, eps, self.log_scale.exp())
 
     def _log_q0(self, eps: Tensor) -> Tensor:
-        dim = self.loc.shape[-1]
-        return -0.5 * (eps.square().sum(-1) + dim * log(2 * pi)) - self.log_scale.sum(-1)
+        return log_standard_normal(eps) - self.log_scale.sum(-1)

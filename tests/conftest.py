@@ -20,8 +20,9 @@ CONF = Path(__file__).parent.parent / "conf"
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread_and_the_same_draws():
     torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -1,47 +1,64 @@
-"""The formula everything here rests on: p_y(y) = p_x(x) / |dy/dx|, at an example done by hand."""
+"""A posterior's densities against one that is known in closed form: z = exp(z₀) is log-normal."""
 
+import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Independent, LogNormal
 
-from nfvae.flows import Flow
+from nfvae.flows.base import StepwiseFlow
+from nfvae.posterior import FlowPosterior
 
 
-class Square(Flow):
-    """y = x² on x > 0: log|dy/dx| = log 2x."""
+class Exp(StepwiseFlow):
+    """y = exp(a·z) elementwise, and then on: log|dy/dz| = log a + a·z a component."""
 
-    param_size = 0
+    @property
+    def param_size(self) -> int:
+        return self.num_steps
 
     def initial_params(self) -> Tensor:
-        return torch.zeros(0)
+        return torch.ones(self.num_steps)
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return z.square(), (2 * z).log().sum(-1)
+    def unpack(self, params: Tensor) -> list[tuple[Tensor]]:
+        return [(a.unsqueeze(-1),) for a in params.unbind(-1)]
 
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return y.sqrt(), -(2 * y.sqrt()).log().sum(-1)
+    def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        (a,) = params
+        return (a * z).exp(), (a.log() + a * z).sum(-1)
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        return self(z, params)[1].unsqueeze(0)
-
-
-def log_triangle(x: Tensor) -> Tensor:
-    """log p(x) of p(x) = 2x on [0, 1]."""
-    return (2 * x).log().squeeze(-1)
+    def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        (a,) = params
+        return y.log() / a, -(a.log() + y.log()).sum(-1)
 
 
-def test_the_density_2x_becomes_uniform_under_the_square():
-    square, params = Square(1, 1), torch.zeros(0)
-    y = torch.linspace(0.01, 1, 100, dtype=torch.float64).unsqueeze(-1)
-    x, inverse_log_det = square.inverse(y, params)
-    log_p = log_triangle(x) + inverse_log_det
-    torch.testing.assert_close(log_p, torch.zeros(100, dtype=torch.float64), atol=1e-14, rtol=0)
-    _, log_det = square(x, params)
-    torch.testing.assert_close(log_triangle(x) - log_det, log_p)
+@pytest.fixture
+def posterior_and_truth():
+    loc, log_scale = torch.randn(4, 3).double(), 0.3 * torch.randn(4, 3).double()
+    a = torch.rand(4, 1).double() + 0.5
+    truth = LogNormal(a * loc, a * log_scale.exp())
+    return FlowPosterior(loc, log_scale, Exp(3, 1), a), Independent(truth, 1)
 
 
-def test_its_samples_are_uniform():
-    # If U is uniform, √U has density 2x; its square must be uniform again: mean 1/2, variance 1/12.
-    x = torch.rand(100_000, 1, generator=torch.Generator().manual_seed(0)).sqrt()
-    y, _ = Square(1, 1)(x, torch.zeros(0))
-    assert abs(y.mean() - 1 / 2) <= 0.005
-    assert abs(y.var() - 1 / 12) <= 0.002
+def test_the_density_at_its_samples_is_the_log_normals(posterior_and_truth):
+    posterior, truth = posterior_and_truth
+    draw = posterior.draw((50,))
+    torch.testing.assert_close(draw.log_q, truth.log_prob(draw.z))
+
+
+def test_the_density_anywhere_is_the_log_normals(posterior_and_truth):
+    posterior, truth = posterior_and_truth
+    z = 5 * torch.rand(50, 4, 3).double() + 0.01
+    torch.testing.assert_close(posterior.log_prob(z), truth.log_prob(z))
+
+
+def test_the_samples_are_the_log_normals(posterior_and_truth):
+    posterior, truth = posterior_and_truth
+    logs = posterior.sample((100_000,)).log()
+    expected = truth.base_dist
+    torch.testing.assert_close(logs.mean(0), expected.loc, atol=0.03, rtol=0)
+    torch.testing.assert_close(logs.std(0), expected.scale, atol=0.03, rtol=0)
+
+
+def test_parameters_of_another_batch_are_refused():
+    with pytest.raises(ValueError, match=r"\(2, 1\) do not belong to a batch of shape \(4,\)"):
+        FlowPosterior(torch.zeros(4, 3), torch.zeros(4, 3), Exp(3, 1), torch.ones(2, 1))

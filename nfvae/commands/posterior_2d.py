@@ -87,5 +87,5 @@ def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
 def _line(index: int, posterior: PlanePosterior) -> str:
     return (
         f"  test image {index}: KL(q(z|x)‖p(z|x)) {posterior.kl:.3f} nats, "
-        f"log p(x) {posterior.log_likelihood:.2f} nats, q in the window {posterior.mass:.4f}"
+        f"log p(x) {posterior.log_evidence:.2f} nats, q in the window {posterior.mass:.4f}"
     )

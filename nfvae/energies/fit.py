@@ -3,7 +3,7 @@
     F_β = E_q[log q(z) + β U(z)],     F_1 = KL(q‖p) − log Z
 
 β rises from nearly 0 to 1, so that q covers the plane before it settles: a q that starts narrow
-stays in the mode it first meets (Rezende & Mohamed 2015, section 6.1, after eq. 20).
+stays in the mode it first meets (Rezende & Mohamed 2015, eq. 20).
 """
 
 from typing import Annotated

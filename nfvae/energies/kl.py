@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from nfvae.energies.targets import Energy
+from nfvae.evaluation.elbo import standard_error
 from nfvae.grid import Grid
 from nfvae.posterior import FlowPosterior
 
@@ -54,7 +55,7 @@ def kl_by_samples(
         draw = q.draw((CHUNK,), generator)
         differences.append(draw.log_q + energy(draw.z) + log_z)
     difference = torch.cat(differences)
-    return Estimate(float(difference.mean()), float(difference.std() / len(difference) ** 0.5))
+    return Estimate(float(difference.mean()), standard_error(difference))
 
 
 class GridKl(NamedTuple):

@@ -19,7 +19,7 @@ sample outside would have no gradient to lead it back. Of each bounded target 5.
 """
 
 from collections.abc import Callable
-from math import log, pi
+from math import pi
 
 import torch
 from torch import Tensor
@@ -62,18 +62,6 @@ def u4(z: Tensor) -> Tensor:
 
 
 ENERGIES: dict[str, Energy] = {"U1": u1, "U2": u2, "U3": u3, "U4": u4}
-
-
-def closed_form_log_normalizer(name: str) -> float | None:
-    """log ∫ exp(−U) in nats where it has a closed form: along each z1, Gaussians in z2.
-
-    None for U1, which has none.
-    """
-    widths = {"U2": 0.4, "U3": 0.35 + 0.35, "U4": 0.4 + 0.35}
-    if name not in widths:
-        return None
-    length = 2 * BOX + (2 * pi) ** 0.5 * WALL_SCALE
-    return log(length * (2 * pi) ** 0.5 * widths[name])
 
 
 def _quadratic(difference: Tensor, scale: float) -> Tensor:

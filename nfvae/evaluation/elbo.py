@@ -14,6 +14,7 @@ from nfvae.vae import VAE
 # Images times samples decoded at once: enough rows for the matrix products to run at full rate,
 # few enough that logits and their logarithms stay in cache.
 ROWS = 1000
+ACTIVITY_DRAWS = 10  # an image, of z alone: nothing is decoded for them
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,28 @@ def estimate_elbo(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ElboEstimate:
-    """Estimate −ELBO on a split with `draws` ≥ 2 samples of q an image.
+    """Estimate −ELBO on a split with `draws` samples of q an image; active units have their own.
 
     Args:
         vae: the model.
         split: with settled bits.
-        draws: samples an image.
+        draws: samples an image, at least 1.
         generator: on the model's device.
         on_rows: called with the number of decoded rows after each portion.
+
+    Raises:
+        ValueError: the split's bits are drawn anew for each batch.
     """
+    # A stream apart, so that −ELBO is the same whatever the units are measured with.
+    apart = torch.Generator(generator.device).manual_seed(generator.initial_seed())
     terms_by_image, halves = [], []
     for x in batches_in_order(split, max(1, ROWS // draws)):
-        draw = vae.posterior(x).draw((draws,), generator)
+        posterior = vae.posterior(x)
+        draw = posterior.draw((draws,), generator)
         terms = elbo_terms(vae, x, draw)
         stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
         terms_by_image.append(stacked.double().mean(1))
-        halves.append(half_means(draw.z))
+        halves.append(half_means(posterior, ACTIVITY_DRAWS, apart))
         on_rows(draws * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()

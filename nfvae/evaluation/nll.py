@@ -45,14 +45,14 @@ def estimate_nll(
     """
     nll = torch.cat(
         [
-            -log_likelihood(vae, x, num_samples, generator, on_rows)
+            -log_evidence(vae, x, num_samples, generator, on_rows)
             for x in batches_in_order(split, IMAGES)
         ]
     )
     return NllEstimate(float(nll.mean()), standard_error(nll), num_samples)
 
 
-def log_likelihood(
+def log_evidence(
     vae: VAE,
     x: Tensor,
     num_samples: int,

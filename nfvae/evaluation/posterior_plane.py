@@ -11,12 +11,13 @@ from torch import Tensor
 
 from nfvae.grid import Grid
 from nfvae.likelihood import bernoulli_log_likelihood
-from nfvae.objective import log_standard_normal
+from nfvae.posterior import log_standard_normal
 from nfvae.vae import VAE
 
-# N(0, I) has 3e-8 of its mass outside; a coarse look at it finds where a posterior lies.
-COARSE = Grid.square(6.0, 240)
-NEGLIGIBLE = 15.0  # nats below the top, on the coarse grid
+# Where a posterior lies is looked up on a square with cells of this side. It is widened until
+# p(x, z) is negligible on its rim: the likelihood may outweigh the prior far out.
+CELL, SIDE = 0.05, 12.0
+NEGLIGIBLE = 15.0  # nats below the top
 NUM_SAMPLES = 10_000
 
 
@@ -28,7 +29,7 @@ class PlanePosterior:
         grid: the window.
         log_q: log q(z|x) at its points, [n, n].
         log_p: log p(z|x), normalised over the window, [n, n].
-        log_likelihood: log p(x) in nats.
+        log_evidence: log p(x) in nats.
         kl: KL(q(z|x) ‖ p(z|x)) in nats.
         mass: ∫ q over the window: 1 but for the cells' error and q's tails.
     """
@@ -36,7 +37,7 @@ class PlanePosterior:
     grid: Grid
     log_q: Tensor
     log_p: Tensor
-    log_likelihood: float
+    log_evidence: float
     kl: float
     mass: float
 
@@ -57,16 +58,17 @@ def posterior_on_grid(
         NotInvertibleError: the flow has no inverse that can be computed.
     """
     q = vae.posterior(x)
-    grid = _window(_log_joint(vae, x, COARSE.points), q.draw((NUM_SAMPLES,), generator).z, n)
+    samples = q.draw((NUM_SAMPLES,), generator).z
+    grid = _window(torch.cat([_held(vae, x), samples]), n)
     points = grid.points
     log_joint, log_q = _log_joint(vae, x, points), q.log_prob(points)
-    log_likelihood = grid.log_integral(log_joint)
-    log_p = log_joint - log_likelihood
+    log_evidence = grid.log_integral(log_joint)
+    log_p = log_joint - log_evidence
     return PlanePosterior(
         grid,
         log_q,
         log_p,
-        float(log_likelihood),
+        float(log_evidence),
         float(grid.kl(log_q, log_p)),
         float(grid.log_integral(log_q).exp()),
     )
@@ -79,12 +81,21 @@ def _log_joint(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
     )
 
 
-def _window(log_joint: Tensor, samples: Tensor, n: int) -> Grid:
-    """Around all that p(z|x) has on the coarse grid, and around samples of q."""
-    held = COARSE.points[log_joint > log_joint.max() - NEGLIGIBLE]
-    cell = 2 * COARSE.high[0] / COARSE.n
-    around = torch.cat([held - cell, held + cell, samples])
-    low, high = around.amin(0), around.amax(0)
+def _held(vae: VAE, x: Tensor, side: float = SIDE) -> Tensor:
+    """Corners of the cells that hold all but a negligible part of p(z|x): [N, 2]."""
+    coarse = Grid.square(side / 2, round(side / CELL))
+    log_joint = _log_joint(vae, x, coarse.points)
+    is_held = log_joint > log_joint.max() - NEGLIGIBLE
+    on_rim = torch.cat([is_held[[0, -1]].flatten(), is_held[:, [0, -1]].flatten()])
+    if on_rim.any():
+        return _held(vae, x, 2 * side)
+    held = coarse.points[is_held]
+    return torch.cat([held - CELL, held + CELL])
+
+
+def _window(points: Tensor, n: int) -> Grid:
+    """Around points, with a margin."""
+    low, high = points.amin(0), points.amax(0)
     margin = 0.1 * (high - low)
     return Grid(_pair(low - margin), _pair(high + margin), n)
 

@@ -26,6 +26,9 @@ class Flow(nn.Module, ABC):
         dim: D, the dimension of the latent space, at least 1.
         num_steps: K, at least 0; with K = 0 every flow is the identity.
 
+    Raises:
+        ValueError: dim or num_steps is less, or not one that the family takes.
+
     A family's own options are keyword arguments of its constructor; their annotations are what the
     configuration is checked against.
     """

@@ -5,7 +5,8 @@
 Component i of m and s sees only the components before i, so the Jacobian is triangular and
 log det = Σ_i log σ_i. The order is reversed from each step to the next; nothing is permuted, the
 masks of odd steps are made for the reversed order. Forward is one pass of the network, the inverse
-D passes, one component after the other.
+D passes, one component after the other. Where a gate has closed (σ = 0 in rounding) there is no way
+back: the inverse is then infinite or NaN.
 """
 
 from math import expm1, log
@@ -47,7 +48,8 @@ class IAF(ConditionedFlow):
         dim: D.
         num_steps: K.
         context_size: numbers an image that the networks see besides z; 0: none.
-        hidden_size: units of each hidden layer.
+        hidden_size: units of each hidden layer; with fewer than D the last components are hidden
+            from all networks.
         hidden_layers: of each network.
         initial_gate: the gates start at σ = initial_gate^(1/K), so that an untrained stack scales
             z by initial_gate whatever K. (The paper starts each step at sigmoid(1) or sigmoid(2),

@@ -9,7 +9,11 @@ from nfvae.flows.registry import register
 
 @register("none")
 class Identity(Flow):
-    """The identity map, for the K = 0 column of the tables."""
+    """The identity map, for the K = 0 column of the tables.
+
+    Raises:
+        ValueError: num_steps > 0.
+    """
 
     def __init__(self, dim: int, num_steps: int = 0) -> None:
         if num_steps:

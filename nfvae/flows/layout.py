@@ -1,18 +1,16 @@
 """Sample axes beside D, so that one batched product per parameter set serves all its samples."""
 
-import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 
-def fold(z: Tensor, batch_shape: torch.Size) -> Tensor:
+def fold(z: Tensor, batch_shape: Size) -> Tensor:
     """View z [*sample, *batch, D] as [B, S, D], where B = prod(batch) and S = prod(sample).
 
     With no batch axes (plain parameters) B is 1 and every point is a sample.
     """
-    z = z.expand(torch.broadcast_shapes(z.shape, (*batch_shape, z.shape[-1])))
     return z.reshape(-1, batch_shape.numel(), z.shape[-1]).transpose(0, 1)
 
 
-def unfold(folded: Tensor, shape: torch.Size) -> Tensor:
+def unfold(folded: Tensor, shape: Size) -> Tensor:
     """Bring [B, S, …] back to `shape`, which starts with [*sample, *batch]."""
     return folded.transpose(0, 1).reshape(shape)

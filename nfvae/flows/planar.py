@@ -5,8 +5,8 @@
     det  = tanh² + s·sech²                 (the textbook 1 + sech²·wᵀû without its cancellation)
 
 The constraint chooses s as a function of wᵀu: `paper` takes softplus(wᵀu), under which u = 0 is not
-the identity: each untrained step has log det ≈ log log 2 = −0.37 nats; `identity` takes
-softplus(wᵀu + log(e − 1)), which is 1 at wᵀu = 0.
+the identity: an untrained step contracts, by log log 2 = −0.37 nats where wᵀz + b = 0; `identity`
+takes softplus(wᵀu + log(e − 1)), which is 1 at wᵀu = 0.
 """
 
 from math import expm1, log

@@ -9,6 +9,7 @@ K *scalars* a sample (not over K vectors), and one batched product for z_K. The 
 unit-triangular solve and two products for each.
 """
 
+from math import exp, log1p
 from typing import Any
 
 import torch
@@ -29,8 +30,12 @@ def constrain(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     info = torch.finfo(c.dtype)
     too_short = n < info.eps**2
     s = softplus(c + shift, threshold=40.0).clamp(min=info.tiny)
-    kappa = (s - 1 - c) / torch.where(too_short, 1.0, n)
-    return torch.where(too_short, 1 + c, s), torch.where(too_short, 0.0, kappa)
+    # Division by a small n magnifies the rounding of s; near c = 0, s − 1 is known without s.
+    at_zero, slope = log1p(exp(shift)) - 1, 1 / (1 + exp(-shift))
+    near_zero = at_zero + (slope * c.clamp(-1, 1).expm1()).log1p()
+    kappa = (torch.where(c.abs() < 1, near_zero, s - 1) - c) / torch.where(too_short, 1.0, n)
+    unconstrained = (1 + c).clamp(min=info.eps)
+    return torch.where(too_short, unconstrained, s), torch.where(too_short, 0.0, kappa)
 
 
 def _constrain_backward(

@@ -52,7 +52,7 @@ class Radial(Flow):
         for k in reversed(range(self.num_steps)):
             c_k, alpha_k, s_k = centre[..., k, :], alpha[..., k], s[..., k]
             offset = y - c_k
-            r = _positive_root(s_k - torch.linalg.vector_norm(offset, dim=-1), alpha_k, s_k)
+            r = _radius(torch.linalg.vector_norm(offset, dim=-1), alpha_k, s_k)
             rho = (s_k + r) / (alpha_k + r)
             y = c_k + offset / rho.unsqueeze(-1)
             total = total - _log_det(r, alpha_k, rho, self.dim)
@@ -60,8 +60,8 @@ class Radial(Flow):
 
     def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         centre, raw = params.split([self.num_steps * self.dim, 2 * self.num_steps], dim=-1)
-        # Held at the smallest normal number, where softplus underflows and 0/0 would follow.
-        alpha, s = softplus(raw).clamp(min=torch.finfo(raw.dtype).tiny).chunk(2, dim=-1)
+        # Held where neither they nor ρ and 1/ρ underflow or overflow: 0/0 would follow.
+        alpha, s = softplus(raw).clamp(min=torch.finfo(raw.dtype).tiny ** 0.5).chunk(2, dim=-1)
         return centre.unflatten(-1, (self.num_steps, self.dim)), alpha, s
 
     def _stack(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,9 +77,9 @@ class Radial(Flow):
         return unfold(z_K, z.shape), log_dets
 
 
-def _positive_root(p: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
-    """r > 0 of r² + p·r − α(s − p) = 0 (here s − p = R ≥ 0), in the branch without cancellation."""
-    product = alpha * (s - p)
+def _radius(image: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
+    """r ≥ 0 of r² + (s − R) r − αR = 0 for R = `image`, in the branch without cancellation."""
+    p, product = s - image, alpha * image
     root = (p * p + 4 * product).sqrt()
     return torch.where(p > 0, 2 * product / (p + root), (root - p) / 2)
 
@@ -124,8 +124,9 @@ class RadialStack(torch.autograd.Function):
         by_rho = grad_log_dets * ((dim - 1) / rho + alpha / bulk)
         by_r = grad_log_dets * (1 / bulk - 1 / reach)
         by_alpha = grad_log_dets * (rho / bulk - 1 / reach)
-        inverse_r = torch.where(r > 0, 1 / r, 0.0)  # no direction at r = 0, and none needed
-        rho_by_r = (1 - rho) / reach
+        # At r = 0 there is no direction, and none is needed.
+        inverse_r = torch.where(r > 0, 1 / r, 0.0)
+        rho_by_r = torch.where(r > 0, (1 - rho) / reach, 0.0)
 
         grad_rho = torch.empty_like(rho)
         grad_centre = offsets.new_empty(offsets.shape[1], K, dim)

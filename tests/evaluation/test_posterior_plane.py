@@ -21,13 +21,26 @@ def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
     draw = vae.posterior(x[None]).draw((100_000,), torch.Generator().manual_seed(2))
     log_weight = elbo_terms(vae, x[None], draw).log_weight
     error = float(log_weight.std() / len(log_weight) ** 0.5)
-    gap = posterior.log_likelihood - float(log_weight.mean())
+    gap = posterior.log_evidence - float(log_weight.mean())
     assert posterior.kl > 0
     assert abs(gap - posterior.kl) < 4 * error + 2e-3
 
     z = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    log_likelihood = importance_weighted(bernoulli_log_likelihood(vae.decode(z), x))
-    assert posterior.log_likelihood == pytest.approx(float(log_likelihood), abs=0.02)
+    log_evidence = importance_weighted(bernoulli_log_likelihood(vae.decode(z), x))
+    assert posterior.log_evidence == pytest.approx(float(log_evidence), abs=0.02)
 
     figure = posterior_figure([x.view(4, 5)], [[posterior, posterior]], ["a", "b"])
     assert len(figure.axes) == 5
+
+
+def test_a_posterior_far_from_the_prior_is_found(tiny_vae):
+    """Where log p(x|z) is linear in z₁ over a wide range, N(0, 1) is moved by its slope."""
+    vae = tiny_vae("none", num_steps=0).requires_grad_(False)
+    vae.decode = lambda z: 100 - 0.65 * z[..., :1].expand(*z.shape[:-1], 20)
+    x = torch.zeros(20).double()
+    # log p(x|z) = −Σ log(1 + eˡ) ≈ −20 l there, so p(z₁|x) = N(13, 1): p(x) has a closed form.
+    posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0))
+    assert posterior.log_evidence == pytest.approx(-20 * 100 + 13**2 / 2, abs=1e-3)
+    z1 = posterior.grid.points[..., 0]
+    mean = (posterior.log_p + posterior.grid.log_cell).exp().mul(z1).sum()
+    assert float(mean) == pytest.approx(13, abs=1e-3)

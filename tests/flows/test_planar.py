@@ -21,9 +21,9 @@ def split(flow: Planar, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return w.unflatten(-1, (K, D)), u.unflatten(-1, (K, D)), b
 
 
-def textbook(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-    """Rezende & Mohamed's eq. 10-12 and appendix A.1, one step after the other."""
-    log_det = torch.zeros(z.shape[:-1], dtype=z.dtype)
+def textbook_steps(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    """Rezende & Mohamed's eq. 10-12 and appendix A.1, one step after the other: log-dets [K, …]."""
+    log_dets = []
     w_all, u_all, b_all = split(flow, params)
     for k in range(flow.num_steps):
         w, u, b = w_all[..., k, :], u_all[..., k, :], b_all[..., k, None]
@@ -31,9 +31,14 @@ def textbook(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tuple[Ten
         u_hat = u + (softplus(wu + shift) - 1 - wu) * w / w.square().sum(-1, keepdim=True)
         h = ((w * z).sum(-1, keepdim=True) + b).tanh()
         psi = (1 - h.square()) * w
-        log_det = log_det + (1 + (u_hat * psi).sum(-1)).abs().log()
+        log_dets.append((1 + (u_hat * psi).sum(-1)).abs().log())
         z = z + u_hat * h
-    return z, log_det
+    return z, torch.stack(log_dets)
+
+
+def textbook(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    z_K, log_dets = textbook_steps(flow, shift, z, params)
+    return z_K, log_dets.sum(0)
 
 
 @every_constraint
@@ -47,6 +52,8 @@ def test_the_stack_is_the_textbook_loop(constraint, num_steps, scale):
         flow(z, params), textbook(flow, SHIFT[constraint], z, params), strict=True
     ):
         torch.testing.assert_close(stack, loop, rtol=1e-9, atol=1e-9)
+    by_step = textbook_steps(flow, SHIFT[constraint], z, params)[1]
+    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @every_constraint
@@ -119,6 +126,33 @@ def test_without_w_a_step_is_a_translation(constraint, dtype):
     torch.testing.assert_close(log_det, zero, rtol=0, atol=4 * torch.finfo(dtype).eps)
     for gradient in torch.autograd.grad(y.sum() + log_det.sum(), (z, params)):
         assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("norm", [1e-2, 1e-4, 1e-6, 2e-7])
+def test_a_short_w_costs_no_precision_in_float32(norm):
+    # û = u + (s − 1 − wᵀu)·w/‖w‖²: rounding s to 6e-8 would be an error of 6e-8/‖w‖ in û.
+    flow = Planar(4, 1)
+    w, u = norm * torch.tensor([0.5, -0.5, 0.5, 0.5]), torch.tensor([0.3, 1.0, -0.7, 0.2])
+    params = torch.cat([w, u, torch.tensor([0.5])]).requires_grad_()
+    exact_params = params.detach().double().requires_grad_()
+    z = torch.randn(4)
+    y, log_det = flow(z, params)
+    exact_y, exact_log_det = flow(z.double(), exact_params)
+    torch.testing.assert_close(y.double(), exact_y, atol=1e-6, rtol=0)
+    torch.testing.assert_close(log_det.double(), exact_log_det, atol=1e-6, rtol=0)
+    (grad,) = torch.autograd.grad(y.sum() + log_det, params)
+    (exact,) = torch.autograd.grad(exact_y.sum() + exact_log_det, exact_params)
+    torch.testing.assert_close(grad.double(), exact, atol=1e-6, rtol=1e-5)
+
+
+@every_constraint
+def test_a_huge_u_beside_a_vanishing_w_is_finite(constraint):
+    # The constraint cannot act, and 1 + wᵀu = −8 is no determinant of an invertible map.
+    flow = Planar(2, 1, constraint=constraint)
+    params = torch.tensor([9e-8, 0, -1e8, 0, 0], requires_grad=True)
+    y, log_det = flow(torch.zeros(2), params)
+    for value in (y, log_det, *torch.autograd.grad(y.sum() + log_det, params)):
+        assert value.isfinite().all()
 
 
 def test_where_u_is_zero():

@@ -16,19 +16,24 @@ def split(flow: Radial, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return centre.unflatten(-1, (flow.num_steps, flow.dim)), softplus(alpha), softplus(s)
 
 
-def textbook(flow: Radial, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-    """Rezende & Mohamed's eq. 14 and appendix A.2: β = −α + softplus, one step after the other."""
-    log_det = torch.zeros(z.shape[:-1], dtype=z.dtype)
+def textbook_steps(flow: Radial, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    """Rezende & Mohamed's eq. 14 and appendix A.2, β = −α + softplus: z_K and log-dets [K, …]."""
+    log_dets = []
     centre, alpha, s = split(flow, params)
     for k in range(flow.num_steps):
         alpha_k, beta_k = alpha[..., k], s[..., k] - alpha[..., k]
         offset = z - centre[..., k, :]
         r = offset.square().sum(-1).sqrt()
         h = 1 / (alpha_k + r)
-        log_det = log_det + (flow.dim - 1) * (1 + beta_k * h).log()
-        log_det = log_det + (1 + beta_k * h - beta_k * h.square() * r).log()
+        along = (1 + beta_k * h - beta_k * h.square() * r).log()
+        log_dets.append((flow.dim - 1) * (1 + beta_k * h).log() + along)
         z = z + (beta_k * h).unsqueeze(-1) * offset
-    return z, log_det
+    return z, torch.stack(log_dets)
+
+
+def textbook(flow: Radial, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    z_K, log_dets = textbook_steps(flow, z, params)
+    return z_K, log_dets.sum(0)
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
@@ -40,6 +45,8 @@ def test_the_stack_is_the_textbook_loop(dim, num_steps, scale):
     z = torch.randn(3, 4, dim, dtype=torch.float64)
     for stack, loop in zip(flow(z, params), textbook(flow, z, params), strict=True):
         torch.testing.assert_close(stack, loop, rtol=1e-9, atol=1e-9)
+    by_step = textbook_steps(flow, z, params)[1]
+    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("samples", [1, 7])
@@ -75,6 +82,16 @@ def test_at_the_centre():
     back, inverse_log_det = flow.inverse(y, params)
     assert back.equal(z)
     torch.testing.assert_close(inverse_log_det, -log_det)
+
+
+@pytest.mark.parametrize("raw", [(5.0, -100.0), (-100.0, 5.0), (-100.0, -100.0), (90.0, -90.0)])
+def test_at_the_centre_with_extreme_parameters_in_float32(raw):
+    flow = Radial(5, 1)
+    params = torch.tensor([0.0] * 5 + [*raw], requires_grad=True)
+    z = torch.zeros(5, requires_grad=True)
+    y, log_det = flow(z, params)
+    for value in (y, log_det, *torch.autograd.grad(y.sum() + log_det, (z, params))):
+        assert value.isfinite().all()
 
 
 def test_the_norm_is_each_points_own():

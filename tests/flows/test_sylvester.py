@@ -62,17 +62,19 @@ def test_a_step_is_the_papers_formula(name, options, scale):
     flow = make(name, options)
     params = draw_params(flow, scale, 4)
     z = torch.randn(4, 5, dtype=torch.float64)
-    expected, expected_log_det = z.unsqueeze(-1), torch.zeros(4, dtype=torch.float64)
+    expected, log_dets = z.unsqueeze(-1), []
     for k in range(flow.num_steps):
         q, r, r_tilde, b = matrices(flow, params, k)
         a = r_tilde @ q.mT @ expected + b.unsqueeze(-1)
         expected = expected + q @ r @ a.tanh()
         rr = r.diagonal(dim1=1, dim2=2) * r_tilde.diagonal(dim1=1, dim2=2)
         factors = 1 + a.squeeze(-1).cosh() ** -2 * rr
-        expected_log_det = expected_log_det + factors.log().sum(-1)
+        log_dets.append(factors.log().sum(-1))
     y, log_det = flow(z, params)
     torch.testing.assert_close(y, expected.squeeze(-1), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(log_det, expected_log_det, rtol=1e-9, atol=1e-9)
+    by_step = torch.stack(log_dets)
+    torch.testing.assert_close(log_det, by_step.sum(0), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @every_family
