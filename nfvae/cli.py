@@ -1,17 +1,16 @@
 """What the scripts have in common: one line for an error, a status at the end."""
 
 import os
-import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from nfvae.errors import NfvaeError
+from nfvae.errors import NfvaeError, fail
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it
@@ -31,18 +30,25 @@ def run_script(
     whole: a list of `nfvae.composition.Composed`.
     """
 
-    def guarded(work: Callable[[Any], int], given: Any) -> int:
-        try:
-            return work(given)
-        except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
-            return fail(_explain(error))
-
-    before = signal.signal(signal.SIGINT, _leave)
-    try:
+    def composed() -> int:
         from nfvae.composition import for_each_composed  # Hydra takes a while
 
-        all_at_once = None if sweep is None else partial(guarded, sweep)
-        status = for_each_composed(config_name, partial(guarded, job), all_at_once)
+        all_at_once = None if sweep is None else partial(_guarded, sweep)
+        return for_each_composed(config_name, partial(_guarded, job), all_at_once)
+
+    _run(composed)
+
+
+def run_command(command: Callable[[Sequence[str]], int]) -> NoReturn:
+    """The same for a command that reads its own arguments."""
+    _run(partial(_guarded, command, sys.argv[1:]))
+
+
+def _run(work: Callable[[], int]) -> NoReturn:
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        status = work()
+        sys.stdout.flush()
     except KeyboardInterrupt:  # asked twice while a job was saving
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
@@ -54,6 +60,13 @@ def run_script(
     sys.exit(status)
 
 
+def _guarded(work: Callable[[Any], int], given: Any) -> int:
+    try:
+        return work(given)
+    except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        return fail(_explain(error))
+
+
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     """Ctrl-C where no job has its own way to stop.
 
@@ -62,22 +75,6 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
     """
     os.write(sys.stderr.fileno(), b"interrupted\n")
     os._exit(INTERRUPTED)
-
-
-def fail(message: str) -> int:
-    """One line on standard error; returns the status."""
-    short = re.sub(r"\S{300,}", lambda word: f"{word[0][:60]}…{word[0][-30:]}", message)
-    print(f"error: {short}", file=sys.stderr)
-    return 1
-
-
-def overrides() -> list[str]:
-    """What the command line sets, spelled as in a sweep, where lr=1e-3 becomes lr=0.001."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    typed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-    return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
 
 
 def command_line() -> str:

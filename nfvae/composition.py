@@ -13,13 +13,13 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from nfvae.cli import fail, overrides
-from nfvae.errors import shown
+from nfvae.errors import fail, shown
 from nfvae.training.interruption import EXIT_STATUS
 
 
@@ -77,6 +77,12 @@ def for_each_composed(config_name: str, job: Job, sweep: Sweep | None = None) ->
     if sweep is not None and swept:
         statuses.append(sweep(swept))
     return max(statuses, default=0)
+
+
+def overrides() -> list[str]:
+    """What the command line sets, spelled as in a sweep, where lr=1e-3 becomes lr=0.001."""
+    typed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
 
 
 def _one_line(error: Exception, config_name: str) -> str:

@@ -7,7 +7,7 @@ into one line that names the key, the value and what is allowed.
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 import torch
 from pydantic import (
@@ -37,6 +37,9 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 WeightDecay = Annotated[float, Field(ge=0)]
 Checkpoint = Literal["best", "last"]
+
+# What an optimizer does not use must stay as it is, lest it seem to.
+IDLE = {"adam": ("momentum", 0.0, "rmsprop"), "rmsprop": ("betas", [0.9, 0.999], "adam")}
 
 
 class Section(BaseModel):
@@ -75,6 +78,13 @@ class OptimConfig(Section):
     decay: Literal["none", "cosine"]
     grad_clip: Annotated[float, Field(gt=0)] | None
 
+    @model_validator(mode="after")
+    def _nothing_idle(self) -> Self:
+        key, idle, other = IDLE[self.name]
+        if getattr(self, key) != idle:
+            raise ValueError(f"takes no {key} with name={self.name}: it is {other}'s")
+        return self
+
 
 class VAEOptimConfig(OptimConfig):
     """The same for a VAE, whose decoder may have a rate and decay of its own (null: no others)."""
@@ -112,7 +122,7 @@ class TrainerConfig(Section):
 class MeasureConfig(Section):
     """How a model is measured on a split."""
 
-    elbo_draws: Positive
+    elbo_draws: Annotated[int, Field(ge=1, le=10_000)]  # drawn together
     num_samples: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -141,7 +151,7 @@ class RunConfig(Section):
         return path
 
     @model_validator(mode="after")
-    def _one_place(self) -> "RunConfig":
+    def _one_place(self) -> Self:
         if self.dir is not None and self.name is not None:
             raise ValueError("takes dir or name, not both")
         return self
@@ -280,7 +290,8 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
     if first["type"] == "extra_forbidden":
         siblings: Any = schema
         for part in first["loc"][:-1]:
-            siblings = siblings.model_fields[part].annotation
+            annotation = siblings.model_fields[part].annotation
+            siblings = next(iter(get_args(annotation)), annotation)  # of a section or null
         known = ", ".join(sorted(siblings.model_fields))
         return f"{shown(key)} is not a key here; " + (
             f"known: {known}" if known else "there are no options here"

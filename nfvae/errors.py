@@ -1,5 +1,8 @@
 """The errors that reach a user as one line, without a traceback."""
 
+import re
+import sys
+
 
 class NfvaeError(Exception):
     """Something the user can put right; the message says what was wrong and what would be right."""
@@ -37,3 +40,10 @@ def shown(value: object, length: int = 60) -> str:
     """A value on one line, cut where it is long."""
     text = " ".join(("null" if value is None else str(value)).split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def fail(message: str) -> int:
+    """One line on standard error; returns the exit status."""
+    short = re.sub(r"\S{300,}", lambda word: f"{word[0][:60]}…{word[0][-30:]}", message)
+    print(f"error: {short}", file=sys.stderr)
+    return 1

@@ -55,10 +55,11 @@ class VAE(nn.Module):
         logits: Tensor = self.output(self.decoder(z))
         return logits
 
+    @torch.no_grad()
     def generate(self, num_images: int, generator: torch.Generator | None = None) -> Tensor:
         """Pixel probabilities of new images, [num_images, P].
 
-        Decodes z ~ N(0, I): the flow is part of the posterior, not of the prior.
+        Decodes z ~ N(0, I): the flow is part of the posterior, not of the prior. No gradient.
         """
         weight = self.output.weight
         z = torch.randn(

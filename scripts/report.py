@@ -1,8 +1,13 @@
 """A page to look at, of a run or a sweep: python scripts/report.py outputs/rezende2015."""
 
-import sys
+from nfvae.cli import run_command
 
-from nfvae.commands.report import report
+
+def main(arguments) -> int:
+    from nfvae.commands.report import report  # once Ctrl-C ends the process at once
+
+    return report(arguments)
+
 
 if __name__ == "__main__":
-    sys.exit(report(sys.argv[1:]))
+    run_command(main)

@@ -1,8 +1,13 @@
 """The papers' tables: python scripts/table.py outputs/rezende2015 --out outputs/tables."""
 
-import sys
+from nfvae.cli import run_command
 
-from nfvae.commands.table import table
+
+def main(arguments) -> int:
+    from nfvae.commands.table import table  # once Ctrl-C ends the process at once
+
+    return table(arguments)
+
 
 if __name__ == "__main__":
-    sys.exit(table(sys.argv[1:]))
+    run_command(main)

@@ -118,6 +118,10 @@ TRAIN = [
     ("run.dir=", "run.dir=", "not be empty"),
     (f"run.dir={LONG}", "run.dir=xxx", "…", "255 bytes", "shorter"),
     ("run.dir=x run.name=y", "run", "dir or name, not both"),
+    ('run.dir="~nobody-of-that-name/x"', "run.dir=~nobody-of-that-name/x", "no such user"),
+    ('data.root="~nobody-of-that-name"', "data.root=~nobody-of-that-name", "no such user"),
+    ("optim=rmsprop optim.betas=[0.5,0.9]", "optim", "takes no betas", "adam's"),
+    ("eval.elbo_draws=1000000", "eval.elbo_draws=1000000", "less than or equal to 10000"),
     ("run.dir=file/run", "file/run", "Not a directory", "another run.dir"),
     ("run.dir=file", "file", "Not a directory", "another run.dir"),
     ("run.dir=/proc/run", "/proc/run", "another run.dir"),
@@ -176,6 +180,8 @@ PICTURE = [
     ("run=done seed=-1", "seed=-1", "greater than or equal to 0"),
     ("run=done seed=1.5", "seed=1.5", "valid integer"),
     ("run=done file=nowhere/x.png", "nowhere is not a folder", "make it"),
+    ("run=done file=done/results.json", "done/results.json cannot be written", "ends in .png"),
+    ("run=done file=/", "/ cannot be written", "ends in .png"),
     ("run=cut_best", "cut_best/checkpoints/best.pt is damaged"),
     ("run=bad_config", "bad_config/config.yaml: K=-1", "greater than or equal to 0"),
 ]
@@ -187,6 +193,7 @@ POSTERIOR_2D = [
     ("run=done images=[10000]", "images=10000", "allowed: 0 to 9999"),
     ("run=other_config", "run=other_config", "model.latent_dim=3", "needs 2"),
     ("run=done file=nowhere/x.png", "nowhere is not a folder", "make it"),
+    ("run=done file=", "file=", "should not be empty"),
 ]
 
 FIT_ENERGY = [
@@ -202,6 +209,10 @@ FIT_ENERGY = [
     ("model.latent_dim=3", "model.latent_dim is not a key"),
     ("flow=sylvester_orthogonal flow.num_vectors=3", "flow=sylvester_orthogonal", "3"),
     ("dir=file", "file", "File exists", "another dir"),
+    ("dir=", "dir=", "should not be empty"),
+    ("~flow.name", "flow.name=null is unknown", "known: "),
+    ("experiment=rezende_figure3 +comparison.foo=1", "comparison.foo is not a key", "known: K"),
+    ("optim.momentum=0.9", "momentum", "rmsprop's"),
     ("dir=fit_of_others", "fit_of_others/results.json", "delete it"),
     ("experiment=rezende_figure3 K=3", "experiment=rezende_figure3 chooses K itself", "leave K"),
 ]
@@ -226,6 +237,8 @@ BENCHMARK = [
     ("parts=[]", "parts=[]", "length of at least 1"),
     ("num_threads=100000", "num_threads=100000", "less than or equal to 1024"),
     ("+foo=1", "foo is not a key"),
+    ("flow=spline", "flow=spline has no loops", "only flow=planar has"),
+    ("~flow", "flow=null has no loops", "only flow=planar has"),
     ("repeat=3", "repeat is not a key", "did you mean repeats?"),
     ("folder=file/x", "folder=file/x", "Not a directory", "choose another"),
 ]

@@ -1,6 +1,7 @@
 """Arguments of the scripts that read folders rather than a configuration."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -9,3 +10,10 @@ class OneLineParser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; --help tells more\n")
+
+
+def path(text: str) -> Path:
+    """An argument that names a file or folder; empty, it would be the current folder."""
+    if not text:
+        raise ArgumentTypeError("must not be empty")
+    return Path(text)

@@ -1,4 +1,4 @@
-"""benchmark.py: one table of times, medians of one run, and the same as JSON."""
+"""benchmark.py: a table of times for each part, medians over rounds, and the same as JSON."""
 
 import os
 import platform
@@ -12,11 +12,13 @@ from pydantic import Field
 from nfvae.benchmark import suite
 from nfvae.benchmark.startup import startup
 from nfvae.config import Config, Positive, Section, check_section, parse_config
+from nfvae.errors import ConfigError, shown
 from nfvae.memory import check_memory
 from nfvae.provenance import provenance
 from nfvae.reporting.scaling_figure import scaling_figure
 from nfvae.reporting.style import save_png
 from nfvae.storage.atomic import make_output_folder
+from nfvae.storage.config_file import look_up
 from nfvae.storage.json_file import write_json
 from nfvae.training.run import read_data
 
@@ -45,6 +47,10 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     own = BenchmarkConfig.model_fields.keys()
     config = check_section(BenchmarkConfig, {k: v for k, v in composed.items() if k in own})
     base = {k: v for k, v in composed.items() if k not in own}
+    if (name := look_up(base, "flow.name")) != "planar":
+        raise ConfigError(
+            f"flow={shown(name)} has no loops and peers to compare with; only flow=planar has"
+        )
     runs = {
         (K, batch): _run_config(base, K, batch) for batch in config.batch_size for K in config.K
     }
@@ -116,7 +122,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
 def _run_config(base: Mapping[str, Any], K: int, batch: int) -> Config:
     flow = base["flow"] if K else {"name": "none"}
     place = {"device": "cpu", "run": {"dir": None, "name": None}}
-    trainer = {**base["trainer"], "batch_size": batch}
+    trainer = {**base.get("trainer", {}), "batch_size": batch}
     config = parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
     check_memory(config, torch.device("cpu"))
     return config

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from nfvae.cli import command_line, overrides
+from nfvae.cli import command_line
+from nfvae.composition import overrides
 from nfvae.config import check_section
 from nfvae.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.energies.task import FitTask, load_posterior, run_task, write_results
@@ -23,7 +24,7 @@ from nfvae.training.interruption import EXIT_STATUS, Interrupted, StopRequest, s
 class FitEnergyConfig(FitTask):
     """What fit_energy.py takes: one fit, or a comparison of many."""
 
-    dir: str | None
+    dir: Annotated[str, Field(min_length=1)] | None
     comparison: ComparisonConfig | None
     num_workers: Annotated[int, Field(ge=1, le=256)]
 
@@ -51,6 +52,7 @@ def fit_energy(composed: Mapping[str, Any]) -> int:
 
 def _fit_one(config: FitEnergyConfig, stop: StopRequest) -> None:
     task = config.task
+    task.check()
     folder = Path("outputs") / task.name if config.dir is None else Path(config.dir)
     results = run_task(task, folder, stop)
     fitted = load_posterior(task, folder), results["kl"]
@@ -60,7 +62,6 @@ def _fit_one(config: FitEnergyConfig, stop: StopRequest) -> None:
 
 
 def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRequest) -> None:
-    """Figure and results to outputs/reference/, the fits themselves beside the other runs."""
     for key in (override.lstrip("+~").split("=")[0].split(".")[0] for override in overrides()):
         if key in ("energy", "flow", "K"):
             raise ConfigError(f"experiment={comparison.name} chooses {key} itself; leave {key} out")
@@ -68,8 +69,8 @@ def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRe
     for task in tasks:
         task.check()
     name = f"{comparison.name}_seed{config.seed}"
-    folder = Path("outputs/reference") / name if config.dir is None else Path(config.dir)
-    fits = Path("outputs") / name if config.dir is None else folder / "fits"
+    folder = Path("outputs") / name if config.dir is None else Path(config.dir)
+    fits = folder / "fits"
 
     started = time.perf_counter()
     by_name = {}

@@ -10,7 +10,7 @@ from nfvae.config import Section, check_section
 from nfvae.data import batches_in_order
 from nfvae.reporting.run_figure import run_figure
 from nfvae.reporting.style import save_png
-from nfvae.storage.atomic import require_writable
+from nfvae.storage.atomic import require_file
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.run import load_vae, read_data
 
@@ -29,7 +29,7 @@ def picture(composed: Mapping[str, Any]) -> int:
     folder = RunFolder(Path(config.run))
     file = folder.path / "picture.png" if config.file is None else Path(config.file)
     run = folder.parse_config()
-    require_writable(file.parent)
+    require_file(file, ".png")
     data = read_data(run.data)
     x = next(batches_in_order(data.test, 32))
     figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)

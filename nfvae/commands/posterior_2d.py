@@ -13,7 +13,7 @@ from nfvae.errors import ConfigError
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
 from nfvae.reporting.posterior_figure import posterior_figure
 from nfvae.reporting.style import save_png
-from nfvae.storage.atomic import require_writable
+from nfvae.storage.atomic import require_file
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.run import load_vae, read_data
 
@@ -25,7 +25,7 @@ class Posterior2dConfig(Section):
 
     run: Annotated[list[str], Field(min_length=1, max_length=8)]
     images: Annotated[list[Index], Field(min_length=1, max_length=20)]
-    file: str | None
+    file: Annotated[str, Field(min_length=1)] | None
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 
     @field_validator("run", mode="before")
@@ -41,7 +41,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     runs = {run: RunFolder(Path(run)).parse_config() for run in config.run}
     first = _check(runs)
     file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
-    require_writable(file.parent)
+    require_file(file, ".png")
     data = read_data(first.data)
     x = _images(data, config.images)
     columns = []

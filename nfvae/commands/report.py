@@ -3,38 +3,34 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfvae.cli import fail
-from nfvae.commands.arguments import OneLineParser
-from nfvae.errors import NfvaeError, ResultsError
-from nfvae.storage.atomic import write_atomically
+from nfvae.commands.arguments import OneLineParser, path
+from nfvae.errors import ResultsError
+from nfvae.storage.atomic import require_file, write_atomically
+from nfvae.tables.collect import require_runs_folder
 
 NAME = "report.html"
 
 
 def report(arguments: Sequence[str]) -> int:
-    """Returns the exit status."""
+    """Returns the exit status; raises NfvaeError."""
     parser = OneLineParser(description=__doc__.partition(": ")[2])
-    parser.add_argument("folder", nargs="+", type=Path, help="runs, or folders with runs below")
-    parser.add_argument("--out", type=Path, help=f"the page's file; else {NAME} in the folder")
+    parser.add_argument("folder", nargs="+", type=path, help="runs, or folders with runs below")
+    parser.add_argument("--out", type=path, help=f"the page's file; else {NAME} in the folder")
     options = parser.parse_args(arguments)
-    try:
-        file = _file(options.folder, options.out)
-        from nfvae.report.page import make_page  # matplotlib takes a second
+    file = _file(options.folder, options.out)
+    from nfvae.report.page import make_page  # matplotlib takes a second
 
-        write_atomically(file, make_page(options.folder).encode())
-    except NfvaeError as error:
-        return fail(str(error))
+    # Names of folders need not be Unicode.
+    write_atomically(file, make_page(options.folder).encode(errors="replace"))
     print(f"written to  {file}")
     return 0
 
 
 def _file(folders: Sequence[Path], out: Path | None) -> Path:
     for folder in folders:
-        if not folder.is_dir():
-            raise ResultsError(f"{folder} is not a folder; name folders that hold runs")
+        require_runs_folder(folder)
     if out is None and len(folders) > 1:
         raise ResultsError("a page on several folders belongs to none of them; give --out FILE")
     file = folders[0] / NAME if out is None else out
-    if file.is_dir() or not file.parent.is_dir():
-        raise ResultsError(f"{file} cannot be written; give a file in a folder that exists")
+    require_file(file, ".html")
     return file

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from nfvae.cli import SCRIPTS, command_line, fail
+from nfvae.cli import SCRIPTS, command_line
 from nfvae.commands.train import run_path
 from nfvae.composition import Composed
 from nfvae.config import Config, parse_config
-from nfvae.errors import NfvaeError
+from nfvae.errors import NfvaeError, fail
 from nfvae.storage.run_folder import RunFolder
 from nfvae.sweep.display import Display
 from nfvae.sweep.plan import (

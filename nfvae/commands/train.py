@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nfvae.cli import command_line, overrides
+from nfvae.cli import command_line
+from nfvae.composition import overrides
 from nfvae.config import Config, parse_config
+from nfvae.errors import ConfigError
 from nfvae.memory import check_memory
 from nfvae.reporting.summary import summary
 from nfvae.storage.run_folder import RunFolder, default_name
@@ -43,5 +45,8 @@ def train(composed: Mapping[str, Any]) -> int:
 def run_path(config: Config, told: Sequence[str]) -> Path:
     """The run's folder: as configured, or named after the overrides."""
     if config.run.dir is not None:
-        return Path(config.run.dir).expanduser()
+        try:
+            return Path(config.run.dir).expanduser()
+        except RuntimeError:
+            raise ConfigError(f"run.dir={config.run.dir}: there is no such user") from None
     return Path("outputs") / (config.run.name or default_name(config, told))

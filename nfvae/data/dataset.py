@@ -128,10 +128,17 @@ def load_dataset(
         allowed = ", ".join(get_args(Binarization))
         raise ConfigError(f"data.binarization={binarization} is unknown; allowed: {allowed}")
     if root is not None:
-        root = root.expanduser()
+        root = _expand(root)
     if binarization == "static":
         return _load_static(root, train_on_val)
     return _load_mnist(root, binarization, train_on_val)
+
+
+def _expand(root: Path) -> Path:
+    try:
+        return root.expanduser()
+    except RuntimeError:
+        raise DataError(f"data.root={root}: there is no such user") from None
 
 
 def _load_mnist(root: Path | None, binarization: Binarization, train_on_val: bool) -> Dataset:

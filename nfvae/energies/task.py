@@ -141,7 +141,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
     file = folder / "results.json"
     if not file.exists():
         return None
-    results = read_results_json(file, {"config", *PRINTED})
+    results = read_results_json(file, {"config", "energy", "flow", "K", *PRINTED})
     check_numbers(file, results, PRINTED, or_null={"kl_grid", "grid_mass"})
     if results["config"] != task.model_dump(mode="json"):
         raise RunFolderError(
@@ -167,7 +167,7 @@ def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:
     posterior = task.posterior().double()
     try:
         posterior.load_state_dict(load_checkpoint(file)["posterior"])
-    except (KeyError, RuntimeError, AttributeError) as error:
+    except (KeyError, RuntimeError, AttributeError, TypeError) as error:
         summary = str(error).splitlines()[0]
         raise CheckpointError(
             f"{file} does not fit {task.name} ({summary}); delete {folder / 'results.json'} to "

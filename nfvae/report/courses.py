@@ -40,7 +40,7 @@ def run_courses(folder: Path, latent_dim: int) -> Iterator[Graphic]:
         yield vector(
             units_figure(active, latent_dim), "units", "Active units on the validation split"
         )
-    if by_step := [history[name] for name in sorted(history) if name.startswith(STEP)]:
+    if by_step := _in_order_of_steps(history):
         yield vector(
             log_det_figure([series.values[-1] for series in by_step]),
             "logdet",
@@ -74,6 +74,16 @@ def sweep_courses(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Iter
                 f"sweep{i}-{flow}",
                 f"{caption}. {NOTE}",
             )
+
+
+def _in_order_of_steps(history: Mapping[str, Series]) -> list[Series]:
+    """The log-dets of steps 1 … K by their number, for 100 sorts before 11."""
+    numbered = {
+        int(number): series
+        for name, series in history.items()
+        if name.startswith(STEP) and (number := name.removeprefix(STEP)).isdecimal()
+    }
+    return [numbered[k] for k in sorted(numbered)]
 
 
 def _split(history: Mapping[str, Series]) -> str | None:

@@ -40,7 +40,7 @@ def make_page(folders: Sequence[Path]) -> str:
     varying, shared = facts.configuration(configs) if configs else ([], "")
     models, remarks = _models(found.runs)
     return _render(
-        title=facts.title(lone) if lone else ", ".join(folder.name for folder in folders),
+        title=facts.title(lone) if lone else ", ".join(folder.resolve().name for folder in folders),
         kind="A run" if lone else "A sweep",
         folders=[str(folder) for folder in folders],
         tiles=_tiles(found.runs, own, problems),

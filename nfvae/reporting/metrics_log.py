@@ -133,6 +133,6 @@ def _lines_until(metrics: Path, step: int) -> list[str]:
             if not line.endswith("\n") or json.loads(line)["step"] > step:
                 break
             kept.append(line)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunFolderError(f"{metrics} is damaged ({error}); move it away to go on") from None
     return kept

@@ -81,6 +81,17 @@ def require_writable(folder: Path) -> None:
         raise RunFolderError(f"{folder} is read-only; choose a folder that can be written")
 
 
+def require_file(path: Path, suffix: str) -> None:
+    """Before work whose result is that file: a name that no file of another kind has.
+
+    Raises:
+        RunFolderError: the name does not end so, or its folder is missing or read-only.
+    """
+    if path.suffix != suffix or path.is_dir():
+        raise RunFolderError(f"{path} cannot be written; give a file whose name ends in {suffix}")
+    require_writable(path.parent)
+
+
 def cannot_write(path: Path, error: OSError) -> RunFolderError:
     """What to say, and to do, when writing fails."""
     remedy = (

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nfvae.storage.json_file import MOST
+
 TAIL_BYTES = 65536
+NO_RECORD = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 class Series(NamedTuple):
@@ -32,10 +35,11 @@ def read_history(metrics: Path) -> dict[str, Series]:
         try:
             step, record = _parse(line)
             values = {str(name): float(value) for name, value in record.items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except NO_RECORD:
             continue
         for name, value in values.items():
-            points[name][step] = value
+            if abs(value) <= MOST:
+                points[name][step] = value
     return {
         name: Series(sorted(course), [course[step] for step in sorted(course)])
         for name, course in points.items()
@@ -59,11 +63,14 @@ def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line in reversed(lines):
         try:
             yield _parse(line)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except NO_RECORD:
             continue
 
 
 def _parse(line: str | bytes) -> tuple[int, dict[str, Any]]:
     """Raises one of several errors where the line is no record."""
     record = json.loads(line)
-    return int(record.pop("step")), record
+    step = record.pop("step")
+    if type(step) is not int or not 0 <= step <= MOST:
+        raise ValueError(f"step={step!r:.20}")
+    return step, record

@@ -8,6 +8,8 @@ from typing import Any
 from nfvae.errors import RunFolderError
 from nfvae.storage.atomic import write_atomically
 
+MOST = 10**12  # beyond it no number is a count, a bound or a time, and sums and figures overflow
+
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """See `write_atomically` for what can go wrong."""
@@ -22,7 +24,9 @@ def read_results_json(path: Path, required: set[str]) -> dict[str, Any]:
     """
     try:
         results = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
         raise RunFolderError(
             f"{path} cannot be read ({error}); delete it to have it made again"
         ) from None
@@ -36,13 +40,21 @@ def check_numbers(
 ) -> None:
     """Look at what `read_results_json` gave before it is used as numbers.
 
+    Args:
+        path: the file.
+        results: what it holds.
+        names: keys of numbers.
+        or_null: those of them that may be null, all together.
+
     Raises:
         RunFolderError: a value is something else.
     """
-    for name in sorted(names):
+    absent = or_null if all(results[name] is None for name in or_null) else frozenset()
+    for name in sorted(names - absent):
         value = results[name]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (is_number or (value is None and name in or_null)):
+        if not is_number or not abs(value) < MOST:
             raise RunFolderError(
-                f"{path}: {name}={value!r:.40} is no number; delete the file to have it made again"
+                f"{path}: {name}={value!r:.40} is not a finite number below 1e12; delete the file "
+                "to have it made again"
             )

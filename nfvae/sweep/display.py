@@ -127,8 +127,8 @@ def read_progress(path: Path) -> tuple[int, float | None]:
     with suppress(OSError):  # a run whose log cannot be read is shown without progress
         for step, metrics in latest(RunFolder(path).metrics):
             last_step = step if last_step is None else last_step
-            if "train/neg_elbo" in metrics:
-                return last_step, metrics["train/neg_elbo"]
+            if isinstance(neg_elbo := metrics.get("train/neg_elbo"), float):
+                return last_step, neg_elbo
     return last_step or 0, None
 
 

@@ -1,6 +1,5 @@
 """Which runs a sweep consists of, and which of them are the same model again."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,9 +81,9 @@ def _model(job: Composed) -> str:
     stated = {key: value for key, value in job.mapping.items() if key != "run"}
     if _flow(job) == "none" or stated.get("K") == 0:
         stated |= {"flow": "none", "K": 0}
-    return json.dumps(stated, sort_keys=True)
+    return repr(sorted((key, repr(value)) for key, value in stated.items()))
 
 
 def _flow(job: Composed) -> Any:
-    flow = job.mapping["flow"]
+    flow = job.mapping.get("flow")
     return flow.get("name") if isinstance(flow, Mapping) else flow

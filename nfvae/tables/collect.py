@@ -41,18 +41,31 @@ def collect(paths: Iterable[Path]) -> Collected:
     return found
 
 
+def require_runs_folder(path: Path) -> None:
+    """What runs are looked for below.
+
+    Raises:
+        ResultsError: it is not there, or no folder.
+    """
+    if not path.is_dir():
+        raise ResultsError(f"{path} is not a folder; name folders that hold runs")
+
+
 def _run_folders(paths: Iterable[Path]) -> list[Path]:
     """Folders with results.json or config.yaml, sorted; hidden folders are not entered."""
 
     def refuse(error: OSError) -> None:
         raise ResultsError(f"cannot read {error.filename}: {error.strerror}")
 
-    found: dict[Path, Path] = {}
+    seen: dict[Path, Path | None] = {}  # by what links lead to; None where there is no run
     for path in paths:
-        if not path.is_dir():
-            raise ResultsError(f"{path} is not a folder; name folders that hold runs")
-        for name, subfolders, files in os.walk(path, onerror=refuse):
+        require_runs_folder(path)
+        for name, subfolders, files in os.walk(path, onerror=refuse, followlinks=True):
+            folder = Path(name)
+            if (resolved := folder.resolve()) in seen:
+                subfolders.clear()
+                continue
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            if not {"results.json", "config.yaml"}.isdisjoint(files):
-                found.setdefault(Path(name).resolve(), Path(name))
-    return [found[resolved] for resolved in sorted(found)]
+            holds_run = not {"results.json", "config.yaml"}.isdisjoint(files)
+            seen[resolved] = folder if holds_run else None
+    return [run for resolved in sorted(seen) if (run := seen[resolved]) is not None]

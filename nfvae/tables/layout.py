@@ -112,7 +112,9 @@ def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
     else:
         sentences.append("In nats per image, one run a cell")
     if num_samples:
-        sentences.append("gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)); KL is to the prior")
+        sentences.append(
+            "gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior"
+        )
     return "".join(f"{sentence}. " for sentence in sentences).rstrip()
 
 

@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from nfvae.errors import ResultsError
-from nfvae.storage.config_file import read_config_file
+from nfvae.storage.config_file import look_up, read_config_file
 from nfvae.storage.history import latest
 from nfvae.storage.json_file import read_results_json
-from nfvae.tables.results import Conditions, Results, Run, Unfinished, check
+from nfvae.tables.results import Conditions, Evaluation, Measured, Results, Run, Unfinished, check
 
 FIT_KEYS = {"energy", "fits"}  # what results of flows fitted to 2-D energies have
-EVALUATED = {  # what evaluate.py measures of a run, or says of the measurement
-    *("neg_elbo", "neg_elbo_se", "kl", "active_units", "nll", "nll_se"),
-    *("num_importance_samples", "split", "checkpoint"),
-}
+SECTIONS = ("data", "model", "flow", "optim", "objective", "trainer", "eval")
 
 
 def read_run(folder: Path) -> Run | None:
@@ -23,29 +20,42 @@ def read_run(folder: Path) -> Run | None:
     content = read_results_json(file, set())
     if FIT_KEYS & content.keys():
         return None
-    results = check(Results, file, content)
-    return Run(folder, results, _read_config(folder / "config.yaml", results))
+    results, config_file = check(Results, file, content), folder / "config.yaml"
+    if not config_file.exists():
+        return Run(folder, results, None)
+    config = _read_config(config_file)
+    _check_belongs(config_file, config, results)
+    return Run(folder, results, config)
 
 
-def _read_config(file: Path, results: Results) -> Mapping[str, Any] | None:
-    if not file.exists():
-        return None
+def _read_config(file: Path) -> dict[str, Any]:
     config = read_config_file(file)
-    try:
-        found = config["flow"]["name"], config["K"], config["seed"]
-        {**config["eval"]}
-    except (KeyError, TypeError):
-        raise ResultsError(f"{file} is not the configuration of a run") from None
-    if found != (results.flow, results.K, results.seed):
-        raise ResultsError(
-            f"{file} is of {_name(*found)}, but results.json beside it of "
-            f"{_name(results.flow, results.K, results.seed)}; put the file that belongs there back"
-        )
+    if not all(isinstance(config.get(name, {}), Mapping) for name in SECTIONS):
+        raise ResultsError(f"{file} is not the configuration of a run")
     return config
 
 
-def _name(flow: object, K: object, seed: object) -> str:
-    return f"flow={flow} K={K} seed={seed}"
+def _check_belongs(file: Path, config: Mapping[str, Any], results: Results) -> None:
+    """The settings that a table tells of are those that the results were made with."""
+    told = {
+        "flow.name": results.flow,
+        "K": results.K,
+        "seed": results.seed,
+        "protocol": results.protocol,
+        "data.name": results.data,
+        "data.binarization": results.binarization,
+        "model.latent_dim": results.latent_dim,
+        "eval.checkpoint": results.checkpoint,
+        "eval.num_samples": results.num_importance_samples,
+    }
+    if results.train_on_val is not None:
+        told["data.train_on_val"] = results.train_on_val
+    for key, value in told.items():
+        if (found := look_up(config, key)) != value:
+            raise ResultsError(
+                f"{file} says {key}={found}, results.json beside it was made with {key}={value}; "
+                "put the config.yaml of that run back"
+            )
 
 
 def read_evaluations(run: Run) -> list[Run]:
@@ -59,20 +69,34 @@ def read_evaluations(run: Run) -> list[Run]:
 
 
 def _evaluated(run: Run, file: Path) -> Run:
-    found = read_results_json(file, EVALUATED)
-    results = check(Results, file, {**run.results.model_dump(), **found})
-    step = found.get("step", results.measured_step)
-    if results.measured_step not in (None, step):
-        raise ResultsError(
-            f"{file} is of step {step}, the run's {results.checkpoint} checkpoint of step "
-            f"{results.measured_step}; evaluate it again, or delete the file"
-        )
+    found = check(Evaluation, file, read_results_json(file, set()))
+    if file.name != f"evaluation_{found.split}.json":
+        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; delete it")
+    results = run.results.model_copy(
+        update={name: getattr(found, name) for name in Measured.model_fields}
+    )
+    _check_up_to_date(run.results, results, found, file)
     if run.config is None:
-        return Run(run.path, results, None)
-    measured = {"checkpoint": results.checkpoint, "num_samples": results.num_importance_samples}
-    if "elbo_draws" in found:
-        measured["elbo_draws"] = found["elbo_draws"]
-    return Run(run.path, results, {**run.config, "eval": {**run.config["eval"], **measured}})
+        return Run(file, results, None)
+    measured = {"checkpoint": found.checkpoint, "num_samples": found.num_importance_samples}
+    if found.elbo_draws is not None:
+        measured["elbo_draws"] = found.elbo_draws
+    return Run(file, results, {**run.config, "eval": {**run.config["eval"], **measured}})
+
+
+def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: Path) -> None:
+    """The evaluation is of the model that the run ended with, on the run's data."""
+    now = {
+        "step": (found.step, results.measured_step),
+        "data.binarization": (found.binarization, own.binarization),
+        "data.train_on_val": (found.train_on_val, own.train_on_val),
+    }
+    for key, (was, is_now) in now.items():
+        if None not in (was, is_now) and was != is_now:
+            raise ResultsError(
+                f"{file} is of {key}={was}, the run's {found.checkpoint} checkpoint of "
+                f"{key}={is_now}; evaluate it again, or delete the file"
+            )
 
 
 def read_unfinished(folder: Path) -> Unfinished | None:
@@ -81,7 +105,7 @@ def read_unfinished(folder: Path) -> Unfinished | None:
     None where config.yaml is that of something other than a training run.
     """
     file = folder / "config.yaml"
-    config = read_config_file(file)
+    config = _read_config(file)
     if "trainer" not in config:
         return None
     try:

@@ -5,16 +5,18 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nfvae.errors import ResultsError
 from nfvae.name import Name
+from nfvae.storage.json_file import MOST
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-StandardError = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Nats = Annotated[float, Field(ge=-MOST, le=MOST)]
+StandardError = Annotated[float, Field(ge=0, le=MOST)]
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -29,30 +31,22 @@ class Conditions(NamedTuple):
     num_importance_samples: Count
 
 
-class Results(BaseModel):
-    """results.json of a trained VAE; bounds in nats per image, means over the split's images."""
+class Measured(BaseModel):
+    """What was found of a model on a split; bounds in nats per image, means over its images."""
 
     model_config = STRICT
 
-    neg_elbo: float
+    neg_elbo: Nats
     neg_elbo_se: StandardError  # over images
-    nll: float | None  # None where no importance samples were asked for
+    nll: Nats | None  # None where no importance samples were asked for
     nll_se: StandardError | None
     num_importance_samples: Count
-    kl: float
+    kl: Nats
     active_units: Count
-    split: Name
-    data: Name
+    split: Literal["train", "val", "test"]
+    checkpoint: Literal["best", "last"]
     binarization: Name
-    latent_dim: Positive
-    flow: Name
-    K: Count
-    seed: Count
-    protocol: Name | None = None
-    checkpoint: Name
-    steps: Positive
-    best_step: Count | None = None
-    num_parameters: Positive
+    train_on_val: bool | None = None  # None where nothing says so
 
     @model_validator(mode="after")
     def _nll_where_sampled(self) -> Self:
@@ -62,6 +56,27 @@ class Results(BaseModel):
                 "nll and nll_se must be null exactly where num_importance_samples is 0"
             )
         return self
+
+
+class Evaluation(Measured):
+    """evaluation_{split}.json: a model measured again; `step` is the updates it has had."""
+
+    step: Positive | None = None
+    elbo_draws: Positive | None = None
+
+
+class Results(Measured):
+    """results.json of a trained VAE."""
+
+    data: Name
+    latent_dim: Positive
+    flow: Name
+    K: Count
+    seed: Count
+    protocol: Name | None = None
+    steps: Positive
+    best_step: Count | None = None
+    num_parameters: Positive
 
     @property
     def gap(self) -> float | None:
@@ -81,7 +96,11 @@ class Results(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run; `config` is None where only results.json was kept."""
+    """A complete run; `config` is None where only results.json was kept.
+
+    Attributes:
+        path: the folder; of a run that was evaluated again, the file that says so.
+    """
 
     path: Path
     results: Results

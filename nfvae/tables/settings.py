@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nfvae.storage.config_file import look_up
 from nfvae.storage.same_run import is_off
 from nfvae.tables.results import Run
 
@@ -52,20 +53,12 @@ def _of(flow: str, configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, An
 
 def _assignments(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
     """optim=adam optim.lr=0.001 …, without keys that are off in all configurations."""
-    values = {key: [_look_up(config, key) for config in configs] for key in keys}
+    values = {key: [look_up(config, key) for config in configs] for key in keys}
     return " ".join(
         f"{key.removesuffix('.name')}={','.join(sorted(set(map(_typed, found))))}"
         for key, found in values.items()
         if not all(map(is_off, found))
     )
-
-
-def _look_up(config: Mapping[str, Any], key: str) -> object:
-    """The entry at a.b.c, or None."""
-    value: object = config
-    for name in key.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def _typed(value: object) -> str:

@@ -49,5 +49,5 @@ class Meter:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on within an interval; what was not finite since then is forgotten."""
         self.sums.copy_(state["sums"])
-        self.count = state["count"]
+        self.count = int(state["count"])
         self.first_bad.fill_(NEVER)

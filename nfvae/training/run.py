@@ -1,7 +1,7 @@
 """A training run from configuration to results.json."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -118,12 +118,21 @@ def load_vae_and_step(
     content = _load_either(folder, file, device)
     weights, step = content.get("model"), content.get("step")
     bias = weights.get("output.bias") if isinstance(weights, dict) else None
-    if not isinstance(weights, dict) or not isinstance(bias, Tensor) or not isinstance(step, int):
+    if not isinstance(weights, dict) or not _is_vector(bias) or type(step) is not int:
         raise CheckpointError(f"{file} holds no model of this project")
     _check_made_so(config, content.get("config"), file, folder)
     vae = make_vae(config, torch.full_like(bias, 0.5, device="cpu"))
     load_weights(vae, weights, file)
     return vae.to(device), step
+
+
+def _is_vector(value: object) -> TypeGuard[Tensor]:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.dim() == 1
+        and value.is_floating_point()
+    )
 
 
 def _load_either(folder: RunFolder, file: Path, device: torch.device | str) -> dict[str, Any]:

@@ -142,16 +142,32 @@ class TrainingState:
         check_same_run(file, stored if isinstance(stored, dict) else {}, self._config_dict())
         load_weights(self.vae, state.get("model", {}), file)
         try:
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._load_optimizer(state["optimizer"])
             self.generator.set_state(state["generator"].cpu())
             self.meter.load_state_dict(state["meter"])
             for name, kind in SCALARS.items():
                 setattr(self, name, _typed(name, state[name], kind))
+            if self.step > self.max_steps:
+                raise ValueError(f"step {self.step} of {self.max_steps}")
             self.rewinds = _typed("rewinds", state.get("rewinds", 0), int)
             if self.config.trainer.on_nan == "rewind":
                 self.good = state.get("good")
-        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise CheckpointError(_misfit(file, error)) from None
+
+    def _load_optimizer(self, stored: dict[str, Any]) -> None:
+        """torch checks the number of weights alone, and a fused step trusts what it is given."""
+        for group, own in zip(stored["param_groups"], self.optimizer.param_groups, strict=True):
+            if group.keys() != own.keys():
+                raise ValueError(f"the optimizer's groups have {sorted(group)}")
+        weights = [weight for own in self.optimizer.param_groups for weight in own["params"]]
+        for index, moments in stored["state"].items():
+            for name, value in moments.items():
+                if not isinstance(value, Tensor) or value.shape not in ((), weights[index].shape):
+                    raise ValueError(
+                        f"the optimizer's {name} of weight {index} is of another shape"
+                    )
+        self.optimizer.load_state_dict(stored)
 
     def mark_good(self) -> None:
         """Make this the state that `rewind` goes back to; checkpoints hold it too."""
@@ -170,7 +186,7 @@ class TrainingState:
 
 
 def _typed(name: str, value: Any, kind: type[int] | type[float]) -> Any:
-    if type(value) is not kind or value < 0:
+    if type(value) is not kind or not value >= 0:
         raise TypeError(f"{name} is {value!r:.40}, must be {kind.__name__} and not negative")
     return value
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from nfvae.report import courses
 from nfvae.report.courses import run_courses, sweep_courses
 from nfvae.tables import collect
 
@@ -54,3 +55,17 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
     for metrics in logs:
         metrics.write_text(metrics.read_text().replace("val/", "train/"))
     assert captions() == [caption.replace("validation", "training") for caption in validated]
+
+
+def test_steps_of_the_flow_are_in_order_beyond_99(tmp_path, monkeypatch):
+    shown = []
+    figure = courses.log_det_figure
+    monkeypatch.setattr(
+        courses, "log_det_figure", lambda values: shown.extend(values) or figure(values)
+    )
+    by_step = {f"flow/log_det_step_{k:02}": float(k) for k in range(1, 121)}
+    bound = {f"{split}/{term}": 9.0 for split in ("train", "val") for term in ("neg_elbo", "kl")}
+    line = {"step": 1, **bound, **by_step, "flow/log_det_step_all": 7.0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    list(run_courses(tmp_path, latent_dim=2))
+    assert shown == list(range(1, 121))

@@ -1,6 +1,7 @@
 import pytest
 
 from nfvae.commands.report import report
+from nfvae.errors import NfvaeError
 
 
 def test_writes_where_it_is_told(sweep, tmp_path, capsys):
@@ -14,26 +15,26 @@ def test_writes_where_it_is_told(sweep, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["{}/nothing"], "nothing is not a folder"),
-        (["{}", "--out", "{}"], "cannot be written; give a file in a folder that exists"),
-        (["{}", "--out", "{}/no/page.html"], "cannot be written"),
+        (["{}", "--out", "{}"], "cannot be written; give a file whose name ends in .html"),
+        (["{}", "--out", "{}/none_0_0/results.json"], "give a file whose name ends in .html"),
+        (["{}", "--out", "{}/no/page.html"], "no is not a folder; make it, or choose another"),
         (["{}/none_0_0", "{}/none_0_1"], "give --out FILE"),
         (["{}/empty"], "no run below"),
     ],
 )
-def test_bad_input_is_one_line(sweep, capsys, arguments, message):
+def test_bad_input_is_one_line(sweep, arguments, message):
     (sweep / "empty").mkdir()
     before = sorted(sweep.rglob("*"))
-    assert report([argument.format(sweep) for argument in arguments]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert message in error
-    assert error.count("\n") == 1
+    with pytest.raises(NfvaeError) as error:
+        report([argument.format(sweep) for argument in arguments])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
     assert sorted(sweep.rglob("*")) == before
 
 
-def test_damaged_results_leave_the_old_page(sweep, capsys):
+def test_damaged_results_leave_the_old_page(sweep):
     (sweep / "report.html").write_text("old")
     (sweep / "none_0_0" / "results.json").write_text('{"neg_elbo": "x"')
-    assert report([str(sweep)]) == 1
-    assert "results.json cannot be read" in capsys.readouterr().err
+    with pytest.raises(NfvaeError, match=r"results\.json cannot be read"):
+        report([str(sweep)])
     assert (sweep / "report.html").read_text() == "old"

@@ -1,4 +1,6 @@
-from nfvae.storage.history import Series, read_history
+import pytest
+
+from nfvae.storage.history import Series, latest, read_history
 
 
 def test_series_by_name_and_the_last_of_a_repeated_step(tmp_path):
@@ -15,3 +17,24 @@ def test_series_by_name_and_the_last_of_a_repeated_step(tmp_path):
 
 def test_nothing_logged_is_nothing(tmp_path):
     assert read_history(tmp_path / "metrics.jsonl") == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": Infinity, "a": 1}',
+        '{"step": 1e400, "a": 1}',
+        '{"step": -3, "a": 1}',
+        '{"step": true, "a": 1}',
+        f'{{"step": {10**400}, "a": 1}}',
+        f'{{"step": 3, "a": {10**400}}}',
+        '{"step": 3, "a": NaN}',
+        '{"step": 3, "a": 1e308}',
+        "[" * 9999,
+    ],
+)
+def test_what_no_figure_can_show_is_passed_over(tmp_path, line):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(f'{{"step": 1, "a": 2}}\n{line}\n')
+    assert read_history(file) == {"a": Series([1], [2])}
+    assert [step for step, _ in latest(file)][-1] == 1

@@ -2,6 +2,7 @@ import json
 import math
 
 import pytest
+import yaml
 
 from nfvae.errors import NfvaeError, ResultsError
 from nfvae.tables import collect
@@ -53,6 +54,9 @@ def test_fits_to_energies_are_passed_over(tmp_path):
         ({"K": 2.5}, "K=2.5 should be a valid integer"),
         ({"K": True}, "K=True should be a valid integer"),
         ({"seed": -1}, "seed=-1 should be greater than or equal to 0"),
+        ({"neg_elbo": 1e308}, "neg_elbo=1e+308 should be less than or equal to 1000000000000"),
+        ({"active_units": 10**400}, "active_units=100000"),
+        ({"split": "all"}, "split='all' should be 'train', 'val' or 'test'"),
         ({"flow": "a|b\n" * 99}, "flow='a|b\\na|b"),
         ({"protocol": ""}, "protocol='' should match pattern"),
         ({"nll": None}, "must be null exactly where num_importance_samples is 0"),
@@ -66,7 +70,7 @@ def test_a_wrong_value_is_refused_by_name(write_run, changes, told):
     assert told in line
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"neg_elbo": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"neg_elbo": 1}', "[" * 99999])
 def test_a_damaged_file_is_refused_by_name(write_run, content):
     folder = write_run("damaged")
     (folder / "results.json").write_text(content)
@@ -99,7 +103,8 @@ LOG = '{"step": 5, "train/neg_elbo": 1.0}\n{"step": 10, "train/neg_elbo": 1.0}\n
 
 
 @pytest.mark.parametrize(
-    ("log", "step"), [("", 0), (LOG, 10), (LOG + '{"step": 1', 10), ('{"st', 0)]
+    ("log", "step"),
+    [("", 0), (LOG, 10), (LOG + '{"step": 1', 10), ('{"st', 0), (LOG + '{"step": Infinity}\n', 10)],
 )
 def test_an_unfinished_run_tells_how_far_it_is(write_unfinished, log, step):
     folder = write_unfinished("cut", log, K=20, seed=2)
@@ -133,18 +138,47 @@ def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("changes", "told"),
     [
-        ("a: 1", "is not the configuration of a run"),
-        ("flow: planar\nK: 10\nseed: 0", "is not the configuration of a run"),
-        ("flow: {name: planar}\nK: 10\nseed: 0\neval: 3", "is not the configuration of a run"),
-        (
-            "flow: {name: planar}\nK: 20\nseed: 0\neval: {}",
-            "is of flow=planar K=20 seed=0, but results.json beside it of flow=planar K=10 seed=0",
-        ),
+        ({"K": 20}, "says K=20, results.json beside it was made with K=10"),
+        ({"protocol": "paper"}, "says protocol=paper, results.json beside it was made with"),
+        ({"data": {"name": "mnist", "binarization": "dynamic"}}, "says data.binarization=dynamic"),
+        ({"eval": {"num_samples": 3, "checkpoint": "best"}}, "says eval.num_samples=3"),
+        ({"flow": None}, "is not the configuration of a run"),
+        ({"optim": [1]}, "is not the configuration of a run"),
+        ({"trainer": "fast"}, "is not the configuration of a run"),
+        ({"flow": {"name": "planar", 1: "a"}}, "is not a mapping of keys to values"),
     ],
 )
-def test_a_configuration_that_is_not_of_the_run_is_refused_by_name(write_run, content, told):
-    folder = write_run("mixed")
-    (folder / "config.yaml").write_text(content)
-    assert told in refusal(folder, ResultsError)
+def test_a_configuration_that_is_not_of_the_run_is_refused_by_name(write_run, changes, told):
+    file = write_run("mixed", {}) / "config.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
+    line = refusal(file.parent)
+    assert line.startswith(str(file))
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "value", ["2001-99-99", "0x_", "!!bool foo", "!!timestamp foo", "9" * 5000]
+)
+def test_a_scalar_that_is_not_what_it_looks_like_is_refused_by_name(write_run, value):
+    folder = write_run("odd", {})
+    with (folder / "config.yaml").open("a") as file:
+        file.write(f"x: {value}\n")
+    assert "odd/config.yaml is no YAML" in refusal(folder)
+
+
+def test_a_mapping_that_holds_itself_is_refused_by_name(write_run):
+    folder = write_run("odd", {})
+    with (folder / "config.yaml").open("a") as file:
+        file.write("x: &a {b: *a}\n")
+    assert "odd/config.yaml is no YAML" in refusal(folder)
+
+
+def test_links_to_runs_are_followed_once(write_run, tmp_path):
+    run = write_run("elsewhere/run", seed=3)
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "link").symlink_to(run)
+    (tmp_path / "sweep" / "again").symlink_to(run)
+    (tmp_path / "sweep" / "round").symlink_to(tmp_path / "sweep")
+    assert [run.results.seed for run in collect([tmp_path / "sweep"]).runs] == [3]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nfvae.commands.table import table
-from nfvae.errors import NfvaeError
+from nfvae.errors import NfvaeError, ResultsError
 from nfvae.tables import collect, make_cells
 
 AGAIN = {
@@ -32,7 +32,8 @@ def evaluated(write_run):
     """A run of seed 0 and what was found of it again."""
 
     def write(**changes):
-        folder = write_run("run", {}, best_step=40000)
+        config = {"data": {"train_on_val": False}}
+        folder = write_run("run", config, best_step=40000, train_on_val=False)
         content = {key: value for key, value in (AGAIN | changes).items() if value is not ...}
         file = folder / f"evaluation_{content.get('split')}.json"
         file.write_text(json.dumps(content))
@@ -72,10 +73,16 @@ def test_an_evaluation_without_a_configuration(evaluated):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"step": 30000}, "is of step 30000, the run's best checkpoint of step 40000; evaluate it"),
-        ({"checkpoint": "last"}, "is of step 40000, the run's last checkpoint of step 50000"),
-        ({"nll": ...}, "holds no results"),
-        ({"checkpoint": ...}, "holds no results"),
+        ({"step": 30000}, "is of step=30000, the run's best checkpoint of step=40000; evaluate"),
+        ({"checkpoint": "last"}, "is of step=40000, the run's last checkpoint of step=50000"),
+        ({"nll": ...}, "nll is missing"),
+        ({"checkpoint": ...}, "checkpoint is missing"),
+        ({"checkpoint": "newest"}, "checkpoint='newest' should be 'best' or 'last'"),
+        ({"split": "all"}, "split='all' should be"),
+        ({"elbo_draws": {"a": 1}}, "elbo_draws={'a': 1} should be a valid integer"),
+        ({"step": "40000"}, "step='40000' should be a valid integer"),
+        ({"binarization": "static"}, "is of data.binarization=static, the run's best checkpoint"),
+        ({"train_on_val": True}, "is of data.train_on_val=True"),
         ({"nll": "85"}, "nll='85' should be a valid number"),
         ({"num_importance_samples": 0}, "must be null exactly where"),
     ],
@@ -87,6 +94,20 @@ def test_what_cannot_be_used_is_refused_by_name(evaluated, changes, told):
     assert str(caught.value).startswith(str(file))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_copy_under_another_name_is_refused(evaluated):
+    folder, file = evaluated(split="val")
+    file.rename(folder / "evaluation_val copy.json")
+    with pytest.raises(ResultsError, match="is of split=val, so its name is wrong"):
+        collect([folder])
+
+
+def test_what_else_the_file_says_of_the_run_does_not_count(evaluated):
+    folder, _ = evaluated(flow="radial", K=3, seed=7, latent_dim=2, steps=10, num_parameters=5)
+    (run,), (again,) = collect([folder]).runs, collect([folder]).evaluations
+    for name in ("flow", "K", "seed", "latent_dim", "steps", "num_parameters"):
+        assert getattr(again.results, name) == getattr(run.results, name)
 
 
 def test_an_evaluation_from_before_steps_were_kept_is_taken(evaluated):

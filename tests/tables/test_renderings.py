@@ -23,7 +23,7 @@ PAPER = Published(
 MARKDOWN = """\
 MNIST, fixed binarization, test split, 40 latents; NLL by importance sampling with S = 5,000. In
 nats per image: mean ± sample standard deviation over n training seeds. gap = −ELBO − NLL estimates
-KL(q(z|x) ‖ p(z|x)); KL is to the prior.
+KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior.
 
 | flow | K | −ELBO | NLL | gap | KL | active units | updates | n | A & B 1999 −ELBO | A & B 1999 NLL |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

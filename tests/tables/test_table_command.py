@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nfvae.commands.table import table
+from nfvae.errors import NfvaeError, ResultsError
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "table.py"
 STEM = "figure_mnist_fixed_test_D40_S5000"
@@ -76,34 +77,63 @@ def test_a_wrong_command_line_is_one_line(arguments, told, capsys):
     assert capsys.readouterr().err == told
 
 
-def test_a_folder_that_is_not_there(capsys):
-    assert table(["nowhere"]) == 1
-    told = capsys.readouterr().err
-    assert told == "error: nowhere is not a folder; name folders that hold runs\n"
+def test_a_folder_that_is_not_there():
+    with pytest.raises(
+        ResultsError, match=r"^nowhere is not a folder; name folders that hold runs$"
+    ):
+        table(["nowhere"])
+
+
+@pytest.mark.parametrize("arguments", [[""], [".", "--out", ""]])
+def test_an_empty_path_is_not_the_current_folder(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        table(arguments)
+    assert "must not be empty" in capsys.readouterr().err
+
+
+def test_an_error_of_the_script_is_one_line():
+    ended = subprocess.run(
+        [sys.executable, SCRIPT, "x" * 300],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])},
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: cannot use xxx")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_had_enough_costs_no_file(runs, tmp_path):
+    command = f"{sys.executable} {SCRIPT} {runs} --out {tmp_path / 'out'} | true"
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment
+    )
+    assert b"Traceback" not in ended.stderr
+    assert (tmp_path / "out" / "table.md").exists()
 
 
 def test_nothing_complete(tmp_path, write_unfinished, capsys):
     write_unfinished("cut")
-    assert table([str(tmp_path)]) == 1
-    assert capsys.readouterr().err.splitlines() == [
-        f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps",
-        "error: no complete run below the given folders; a run ends with results.json",
-    ]
+    with pytest.raises(ResultsError, match=r"no complete run below .* ends with results\.json"):
+        table([str(tmp_path)])
+    told = capsys.readouterr().err
+    assert told == f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps\n"
 
 
 def test_a_damaged_run_writes_nothing(runs, tmp_path, capsys):
     (runs / "nice10s0/results.json").write_text("{")
-    assert table([str(runs), "--out", str(tmp_path / "out")]) == 1
-    assert "nice10s0/results.json" in capsys.readouterr().err
+    with pytest.raises(NfvaeError, match=r"nice10s0/results\.json"):
+        table([str(runs), "--out", str(tmp_path / "out")])
+    assert capsys.readouterr().out == ""
     assert not (tmp_path / "out").exists()
 
 
 def test_an_out_that_is_a_file_is_refused(runs, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert table([str(runs), "--out", str(tmp_path / "file")]) == 1
-    told = capsys.readouterr()
-    assert told.err.splitlines()[-1].startswith("error: --out")
-    assert told.out == ""
+    with pytest.raises(NfvaeError, match=r"^--out"):
+        table([str(runs), "--out", str(tmp_path / "file")])
+    assert capsys.readouterr().out == ""
 
 
 def test_help_and_tables_need_no_torch():

@@ -126,3 +126,27 @@ def test_a_part_of_another_kind_is_refused(small_config, unbroken, part):
     save_checkpoint(folder.last, content | {part: None})
     with pytest.raises(CheckpointError, match=r"last\.pt does not fit"):
         run_training(small_config(), folder, StopRequest())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(2)),
+        lambda state: state["optimizer"]["state"][0].update(exp_avg_sq=None),
+        lambda state: state["optimizer"]["param_groups"][0].pop("betas"),
+        lambda state: state["meter"].update(count="x"),
+        lambda state: state.update(best_neg_elbo=float("nan")),
+        lambda state: state.update(train_seconds=float("nan")),
+        lambda state: state.update(step=10**9),
+    ],
+)
+def test_a_part_of_the_wrong_shape_is_refused(small_config, unbroken, spoil):
+    """A fused optimizer trusts the shapes it is given: it would write past its moments."""
+    folder = unbroken()
+    folder.results.unlink()
+    content = load_checkpoint(folder.last)
+    del content["format"]
+    spoil(content)
+    save_checkpoint(folder.last, content)
+    with pytest.raises(CheckpointError, match=r"last\.pt does not fit"):
+        run_training(small_config(), folder, StopRequest())
