@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from nfvae.errors import fail, shown
-from nfvae.training.interruption import EXIT_STATUS
+from nfvae.interruption import EXIT_STATUS
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pytest
 import torch
 import yaml
 
+from nfvae.interruption import StopRequest
 from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import StopRequest
 from nfvae.training.run import run_training
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

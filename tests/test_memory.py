@@ -8,6 +8,7 @@ import torch
 from nfvae.config import flow_size
 from nfvae.errors import ConfigError
 from nfvae.flows import FLOWS
+from nfvae.loading import make_vae
 from nfvae.memory import (
     BYTES,
     available_memory,
@@ -17,7 +18,6 @@ from nfvae.memory import (
     readable,
 )
 from nfvae.training.optim import make_optimizer
-from nfvae.training.state import make_vae
 
 CPU = torch.device("cpu")
 

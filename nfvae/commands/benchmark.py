@@ -13,14 +13,14 @@ from nfvae.benchmark import suite
 from nfvae.benchmark.startup import startup
 from nfvae.config import Config, Positive, Section, check_section, parse_config
 from nfvae.errors import ConfigError, shown
+from nfvae.figures.scaling import scaling_figure
+from nfvae.figures.style import save_png
+from nfvae.loading import read_data
 from nfvae.memory import check_memory
 from nfvae.provenance import provenance
-from nfvae.reporting.scaling_figure import scaling_figure
-from nfvae.reporting.style import save_png
 from nfvae.storage.atomic import make_output_folder
 from nfvae.storage.config_file import look_up
 from nfvae.storage.json_file import write_json
-from nfvae.training.run import read_data
 
 NLL_IMAGES, NLL_SAMPLES = 20, 5000
 COMPILED: list[tuple[dict[str, Any], int]] = [({"name": "planar"}, 16), ({"name": "spline"}, 4)]

@@ -10,14 +10,14 @@ import torch
 from nfvae.cli import command_line
 from nfvae.config import Checkpoint, MeasureConfig, NumThreads, Section, check_section
 from nfvae.data import SplitName
+from nfvae.device import choose_device
 from nfvae.errors import ConfigError
-from nfvae.reporting.summary import summary
+from nfvae.interruption import EXIT_STATUS, Interrupted, stop_on_signals
+from nfvae.loading import load_vae_and_step, read_data
+from nfvae.monitoring.summary import summary
 from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.device import choose_device
-from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.training.results import measure
-from nfvae.training.run import load_vae_and_step, read_data
 
 
 class AgainConfig(MeasureConfig):

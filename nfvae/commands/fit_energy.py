@@ -15,10 +15,10 @@ from nfvae.config import check_section
 from nfvae.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.energies.task import FitTask, load_posterior, run_task, write_results
 from nfvae.errors import ConfigError
+from nfvae.figures.energy import energy_figure
+from nfvae.figures.style import save_png
+from nfvae.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
 from nfvae.posterior import FlowPosterior
-from nfvae.reporting.energy_figure import energy_figure
-from nfvae.reporting.style import save_png
-from nfvae.training.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
 
 
 class FitEnergyConfig(FitTask):

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from nfvae.config import Section, check_section
 from nfvae.data import batches_in_order
-from nfvae.reporting.run_figure import run_figure
-from nfvae.reporting.style import save_png
+from nfvae.figures.run import run_figure
+from nfvae.figures.style import save_png
+from nfvae.loading import load_vae, read_data
 from nfvae.storage.atomic import require_file
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import load_vae, read_data
 
 
 class PictureConfig(Section):

@@ -11,11 +11,11 @@ from nfvae.config import Config, Section, check_section
 from nfvae.data import Dataset, gather_batch
 from nfvae.errors import ConfigError
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
-from nfvae.reporting.posterior_figure import posterior_figure
-from nfvae.reporting.style import save_png
+from nfvae.figures.posterior import posterior_figure
+from nfvae.figures.style import save_png
+from nfvae.loading import load_vae, read_data
 from nfvae.storage.atomic import require_file
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import load_vae, read_data
 
 Index = Annotated[int, Field(ge=0)]
 

@@ -10,7 +10,9 @@ from nfvae.cli import SCRIPTS, command_line
 from nfvae.commands.train import run_path
 from nfvae.composition import Composed
 from nfvae.config import Config, parse_config
+from nfvae.device import choose_device
 from nfvae.errors import NfvaeError, fail
+from nfvae.interruption import EXIT_STATUS, stop_on_signals
 from nfvae.storage.run_folder import RunFolder
 from nfvae.sweep.display import Display
 from nfvae.sweep.plan import (
@@ -20,8 +22,6 @@ from nfvae.sweep.plan import (
     without_repetitions,
 )
 from nfvae.sweep.processes import Job, run_jobs
-from nfvae.training.device import choose_device
-from nfvae.training.interruption import EXIT_STATUS, stop_on_signals
 
 
 def sweep(jobs: Sequence[Composed]) -> int:

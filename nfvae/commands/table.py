@@ -46,7 +46,7 @@ def table(arguments: Sequence[str]) -> int:
 
 
 def _write(out: Path, text: str, tables: Sequence[Table], cells: Sequence[Cell]) -> None:
-    from nfvae.reporting.style import save_pdf, save_png  # matplotlib takes a second
+    from nfvae.figures.style import save_pdf, save_png  # matplotlib takes a second
 
     figures = dict(_figures(cells))
     make_output_folder(out, "--out ")
@@ -61,7 +61,7 @@ def _write(out: Path, text: str, tables: Sequence[Table], cells: Sequence[Cell])
 
 def _figures(cells: Sequence[Cell]) -> Iterator[tuple[str, "Figure"]]:
     """One for each set of conditions under which K varies; the name says which."""
-    from nfvae.reporting.length_figure import length_figure
+    from nfvae.figures.length import length_figure
 
     for conditions, group in groupby(cells, key=lambda cell: cell.conditions):
         if figure := length_figure(list(group)):

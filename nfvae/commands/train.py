@@ -9,12 +9,12 @@ from typing import Any
 from nfvae.cli import command_line
 from nfvae.composition import overrides
 from nfvae.config import Config, parse_config
+from nfvae.device import choose_device
 from nfvae.errors import ConfigError
+from nfvae.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.memory import check_memory
-from nfvae.reporting.summary import summary
+from nfvae.monitoring.summary import summary
 from nfvae.storage.run_folder import RunFolder, default_name
-from nfvae.training.device import choose_device
-from nfvae.training.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.training.run import run_training
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nfvae.config import NumSteps, Section
 from nfvae.energies.task import EnergyName, FitTask, run_task
-from nfvae.training.interruption import StopRequest, stop_on_signals
+from nfvae.interruption import StopRequest, stop_on_signals
 
 
 class ComparisonConfig(Section):

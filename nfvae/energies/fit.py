@@ -16,9 +16,9 @@ from nfvae.config import OptimConfig, Section
 from nfvae.energies.targets import Energy
 from nfvae.errors import DivergenceError
 from nfvae.flows import Flow
+from nfvae.interruption import StopRequest
 from nfvae.objective import annealing_beta
 from nfvae.posterior import Draw, FlowPosterior
-from nfvae.training.interruption import StopRequest
 from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
 
 

@@ -18,13 +18,13 @@ from nfvae.energies.fit import FitConfig, PlainPosterior, fit
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES
 from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
+from nfvae.interruption import StopRequest
 from nfvae.memory import available_memory, flow_sizes, numbers_per_parameter, require_memory
 from nfvae.posterior import FlowPosterior
 from nfvae.provenance import provenance
 from nfvae.storage.atomic import make_output_folder, write_atomically
 from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.storage.json_file import check_numbers, read_results_json, write_json
-from nfvae.training.interruption import StopRequest
 
 NUM_SAVED_SAMPLES = 10_000
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}

@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nfvae.report.graphics import Graphic, vector
-from nfvae.reporting.course_figure import (
+from nfvae.figures.bars import log_det_figure
+from nfvae.figures.course import (
     Course,
     bound_figure,
     sweep_figure,
     terms_figure,
     units_figure,
 )
-from nfvae.reporting.units_figure import log_det_figure
+from nfvae.report.graphics import Graphic, vector
 from nfvae.storage.history import Series, read_history
 from nfvae.tables import Conditions, Results, Run, Unfinished
 

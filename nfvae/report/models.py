@@ -10,18 +10,18 @@ from torch import Tensor
 
 from nfvae.data import Dataset, gather_batch
 from nfvae.evaluation.activity import ACTIVE, unit_activity
-from nfvae.report.graphics import Graphic, picture, vector
-from nfvae.reporting.pictures import (
+from nfvae.figures.bars import activity_figure
+from nfvae.figures.pictures import (
     interpolations,
     latent_plane,
     prior_samples,
     reconstructions,
     traversals,
 )
-from nfvae.reporting.plane_figure import plane_figure
-from nfvae.reporting.units_figure import activity_figure
+from nfvae.figures.plane import plane_figure
+from nfvae.loading import load_vae, read_data
+from nfvae.report.graphics import Graphic, picture, vector
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import load_vae, read_data
 from nfvae.vae import VAE
 
 ROWS, COLUMNS, PAIRS = 6, 11, 3  # of small images; a row is also a unit, or an interpolation

@@ -12,10 +12,10 @@ from markupsafe import Markup, escape
 
 import nfvae
 from nfvae.errors import NfvaeError, ResultsError
+from nfvae.figures.length import length_figure
 from nfvae.report import facts
 from nfvae.report.courses import run_courses, sweep_courses
 from nfvae.report.graphics import Graphic, colour_variables, vector
-from nfvae.reporting.length_figure import length_figure
 from nfvae.tables import Cell, Run, Unfinished, collect, find_missing, make_cells, make_tables
 
 MOST_MODELS = 8  # shown with pictures

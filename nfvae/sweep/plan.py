@@ -10,10 +10,10 @@ from typing import Any
 from nfvae.composition import Composed
 from nfvae.config import Config, DataConfig
 from nfvae.data import BatchSchedule
+from nfvae.device import choose_device
 from nfvae.errors import ConfigError
+from nfvae.loading import read_data
 from nfvae.memory import check_memory
-from nfvae.training.device import choose_device
-from nfvae.training.run import read_data
 from nfvae.training.state import total_steps
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from nfvae.training.interruption import EXIT_STATUS, StopRequest
+from nfvae.interruption import EXIT_STATUS, StopRequest
 
 POLL_SECONDS = 0.2
 

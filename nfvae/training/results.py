@@ -11,8 +11,8 @@ from nfvae.config import Checkpoint, MeasureConfig
 from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
-from nfvae.reporting.progress import Progress
-from nfvae.training.interruption import StopRequest
+from nfvae.interruption import StopRequest
+from nfvae.monitoring.progress import Progress
 from nfvae.training.state import TrainingState
 from nfvae.vae import VAE
 

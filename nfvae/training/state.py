@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from nfvae.config import Config, TrainerConfig, build_flow
+from nfvae.config import Config, TrainerConfig
 from nfvae.data import BatchSchedule, Dataset, gather_batch, pixel_mean
-from nfvae.errors import CheckpointError
+from nfvae.loading import does_not_fit, load_weights, make_vae
 from nfvae.objective import (
     annealed_log_weight,
     annealing_beta,
@@ -22,7 +22,6 @@ from nfvae.training.compiled import compile_flow
 from nfvae.training.meter import Meter
 from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
-from nfvae.vae import VAE
 
 TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")
 SCALARS = {
@@ -153,13 +152,10 @@ class TrainingState:
             if self.config.trainer.on_nan == "rewind":
                 self.good = state.get("good")
         except (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointError(_misfit(file, error)) from None
+            raise does_not_fit(file, error) from None
 
     def _load_optimizer(self, stored: dict[str, Any]) -> None:
         """torch checks the number of weights alone, and a fused step trusts what it is given."""
-        for group, own in zip(stored["param_groups"], self.optimizer.param_groups, strict=True):
-            if group.keys() != own.keys():
-                raise ValueError(f"the optimizer's groups have {sorted(group)}")
         weights = [weight for own in self.optimizer.param_groups for weight in own["params"]]
         for index, moments in stored["state"].items():
             for name, value in moments.items():
@@ -196,26 +192,3 @@ def total_steps(config: TrainerConfig, schedule: BatchSchedule) -> int:
     if config.max_epochs is None:
         return config.max_steps
     return config.max_epochs * schedule.steps_per_epoch
-
-
-def load_weights(vae: VAE, weights: dict[str, Tensor], file: Path) -> None:
-    """Put a checkpoint's weights into a model.
-
-    Raises:
-        CheckpointError: they are another model's.
-    """
-    try:
-        vae.load_state_dict(weights)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise CheckpointError(_misfit(file, error)) from None
-
-
-def _misfit(file: Path, error: Exception) -> str:
-    what = " ".join(str(error).split())[:160]
-    return f"{file} does not fit the run's configuration ({what})"
-
-
-def make_vae(config: Config, mean: Tensor) -> VAE:
-    """The untrained model for data of this pixel mean; weights from torch's global generator."""
-    flow = build_flow(config.flow, config.model.latent_dim, config.K)
-    return VAE(flow, mean, config.model.hidden, config.model.activation)

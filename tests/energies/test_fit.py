@@ -18,9 +18,9 @@ from nfvae.errors import (
     NotInvertibleError,
     RunFolderError,
 )
+from nfvae.figures.energy import WINDOW, density_of, energy_figure
 from nfvae.flows import FLOWS
-from nfvae.reporting.energy_figure import WINDOW, density_of, energy_figure
-from nfvae.training.interruption import Interrupted, StopRequest
+from nfvae.interruption import Interrupted, StopRequest
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from nfvae.commands.evaluate import evaluate
 from nfvae.composition import CONF
 from nfvae.data import load_dataset
 from nfvae.errors import ConfigError
+from nfvae.interruption import StopRequest
+from nfvae.loading import load_vae
 from nfvae.storage.run_folder import RunFolder
 from nfvae.tables import collect
-from nfvae.training.interruption import StopRequest
-from nfvae.training.run import load_vae, run_training
+from nfvae.training.run import run_training
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nfvae.evaluation.posterior_plane import posterior_on_grid
+from nfvae.figures.posterior import posterior_figure
 from nfvae.likelihood import bernoulli_log_likelihood
 from nfvae.objective import elbo_terms, importance_weighted
-from nfvae.reporting.posterior_figure import posterior_figure
 
 
 @pytest.mark.parametrize("flow", ["none", "planar", "radial"])

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from nfvae.figures.bars import activity_figure, log_det_figure
+from nfvae.figures.course import Course, bound_figure, sweep_figure, units_figure
+from nfvae.figures.length import length_figure
+from nfvae.figures.plane import plane_figure
+from nfvae.figures.style import DIGITS
 from nfvae.report.graphics import DARK, colour_variables, picture, vector
-from nfvae.reporting.course_figure import Course, bound_figure, sweep_figure, units_figure
-from nfvae.reporting.length_figure import length_figure
-from nfvae.reporting.plane_figure import plane_figure
-from nfvae.reporting.style import DIGITS
-from nfvae.reporting.units_figure import activity_figure, log_det_figure
 from nfvae.storage.history import Series
 from nfvae.tables import collect, make_cells
 

@@ -7,9 +7,9 @@ from statistics import fmean, stdev
 import pytest
 
 from nfvae.errors import ResultsError
+from nfvae.interruption import StopRequest
 from nfvae.report.page import make_page
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import StopRequest
 from nfvae.training.run import run_training
 
 

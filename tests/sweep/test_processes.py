@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from nfvae.interruption import EXIT_STATUS, StopRequest
 from nfvae.sweep.processes import Job, run_jobs
-from nfvae.training.interruption import EXIT_STATUS, StopRequest
 
 
 class Record:

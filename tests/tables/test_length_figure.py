@@ -2,7 +2,7 @@
 
 import pytest
 
-from nfvae.reporting.length_figure import length_figure
+from nfvae.figures.length import length_figure
 from nfvae.tables import PUBLISHED, collect, make_cells
 
 LENGTHS = {("none", 0): 94.0, ("planar", 10): 92.0, ("planar", 20): 91.0}

@@ -21,10 +21,10 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import TENSOR
 
 from nfvae.config import parse_config
 from nfvae.errors import RunFolderError
+from nfvae.interruption import StopRequest
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training import run as training
-from nfvae.training.interruption import StopRequest
 
 CONF = Path(__file__).parents[2] / "conf"
 RUN = (

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
+from nfvae.interruption import StopRequest
+from nfvae.loading import make_vae
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import StopRequest
 from nfvae.training.optim import make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
 from nfvae.training.run import run_training
-from nfvae.training.state import make_vae
 
 OWN = ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.5")
 

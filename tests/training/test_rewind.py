@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nfvae.errors import DivergenceError
+from nfvae.interruption import Interrupted, StopRequest
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.optim import learning_rate_course
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState

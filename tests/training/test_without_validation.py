@@ -7,10 +7,11 @@ import torch
 
 from nfvae.commands.evaluate import evaluate
 from nfvae.errors import ConfigError
+from nfvae.interruption import Interrupted, StopRequest
+from nfvae.loading import load_vae
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import Interrupted, StopRequest
-from nfvae.training.run import load_vae, run_training
+from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 
 ALL = ("data.train_on_val=true", "eval.checkpoint=last", "data.binarization=fixed")

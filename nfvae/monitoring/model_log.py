@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from nfvae.data import Split, gather_batch
+from nfvae.figures.pictures import latent_plane, prior_samples, reconstructions
 from nfvae.posterior import FlowPosterior
-from nfvae.reporting.pictures import latent_plane, prior_samples, reconstructions
 from nfvae.vae import VAE
 
 NUM_IMAGES = 16
@@ -59,8 +59,8 @@ def model_pictures(
 
 
 def _points(z: Tensor, labels: Tensor | None) -> Tensor:
-    from nfvae.reporting.plane_figure import plane_figure  # matplotlib takes long to import
-    from nfvae.reporting.style import pixels
+    from nfvae.figures.plane import plane_figure  # matplotlib takes long to import
+    from nfvae.figures.style import pixels
 
     figure = plane_figure(z.cpu(), None if labels is None else labels[: len(z)].cpu())
     return torch.from_numpy(pixels(figure)).permute(2, 0, 1)

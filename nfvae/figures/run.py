@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nfvae.reporting.pictures import prior_samples, reconstructions
+from nfvae.figures.pictures import prior_samples, reconstructions
 from nfvae.vae import VAE
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nfvae.reporting.style import LINE_COLOURS, QUIET, legend, panel
+from nfvae.figures.style import LINE_COLOURS, QUIET, legend, panel
 
 FLOOR = 1e-4  # of the activity's axis; estimates of nothing are as often below zero as above
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from nfvae.figures.style import DENSITY_MAP, NORMAL, ON_DENSITY, SMALL
 from nfvae.grid import Grid
-from nfvae.reporting.style import DENSITY_MAP, NORMAL, ON_DENSITY, SMALL
 
 
 @dataclass(frozen=True)

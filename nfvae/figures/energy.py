@@ -10,9 +10,9 @@ from nfvae.energies import ENERGIES
 from nfvae.energies.kl import log_normalizer
 from nfvae.energies.targets import BOX
 from nfvae.errors import NotInvertibleError
+from nfvae.figures.density import Panel, density_figure
 from nfvae.grid import Grid
 from nfvae.posterior import FlowPosterior
-from nfvae.reporting.density_figure import Panel, density_figure
 
 WINDOW = Grid.square(BOX, 160)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from nfvae.reporting.style import LINE_COLOURS, SMALL, dress
+from nfvae.figures.style import LINE_COLOURS, SMALL, dress
 
 AXES = {
     "K": "K, steps",

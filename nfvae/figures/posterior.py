@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nfvae.evaluation.posterior_plane import PlanePosterior
-from nfvae.reporting.density_figure import Panel, density_figure
+from nfvae.figures.density import Panel, density_figure
 
 
 def posterior_figure(

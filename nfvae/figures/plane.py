@@ -4,7 +4,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nfvae.reporting.style import DIGITS, QUIET, dress
+from nfvae.figures.style import DIGITS, QUIET, dress
 
 
 def plane_figure(z: Tensor, labels: Tensor | None) -> Figure:

@@ -6,10 +6,10 @@ import yaml
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
-from nfvae.reporting.hyperparameters import hyperparameters
-from nfvae.reporting.model_log import flow_histograms, model_pictures
+from nfvae.interruption import Interrupted, StopRequest
+from nfvae.monitoring.hyperparameters import hyperparameters
+from nfvae.monitoring.model_log import flow_histograms, model_pictures
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.interruption import Interrupted, StopRequest
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 

@@ -13,8 +13,8 @@ from torch.utils.tensorboard import summary
 
 from nfvae.config import Config
 from nfvae.errors import RunFolderError
-from nfvae.reporting.event_file import LAST, EventFile
-from nfvae.reporting.hyperparameters import hyperparameters
+from nfvae.monitoring.event_file import LAST, EventFile
+from nfvae.monitoring.hyperparameters import hyperparameters
 from nfvae.storage.atomic import cannot_write, write_atomically
 
 BINS = 80  # of equal width; TensorBoard's own 1,500 make a file ten times as large

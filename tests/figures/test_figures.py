@@ -3,16 +3,16 @@
 import torch
 from matplotlib.colors import to_hex
 
-from nfvae.reporting.course_figure import (
+from nfvae.figures.bars import activity_figure, log_det_figure
+from nfvae.figures.course import (
     Course,
     bound_figure,
     sweep_figure,
     terms_figure,
     units_figure,
 )
-from nfvae.reporting.plane_figure import plane_figure
-from nfvae.reporting.style import SEQUENCE, ordered_colours, pixels
-from nfvae.reporting.units_figure import activity_figure, log_det_figure
+from nfvae.figures.plane import plane_figure
+from nfvae.figures.style import SEQUENCE, ordered_colours, pixels
 from nfvae.storage.history import Series
 
 STEPS = list(range(100, 1100, 100))

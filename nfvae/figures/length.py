@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nfvae.reporting.style import INK, LINE_COLOURS, MARKERS, NORMAL, SMALL, dress
+from nfvae.figures.style import INK, LINE_COLOURS, MARKERS, NORMAL, SMALL, dress
 from nfvae.tables import PUBLISHED, Cell, Published
 from nfvae.tables.cells import Quantity
 

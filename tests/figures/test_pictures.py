@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nfvae.reporting.pictures import interpolations, latent_plane, prior_samples, traversals
+from nfvae.figures.pictures import interpolations, latent_plane, prior_samples, traversals
 
 SHAPE = (4, 5)
 

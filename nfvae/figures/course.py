@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from nfvae.reporting.style import (
+from nfvae.figures.style import (
     LINE_COLOURS,
     MARKERS,
     QUIET,

@@ -1,0 +1,1 @@
+"""Figures and grids of images, from results, logs or a model."""
