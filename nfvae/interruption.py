@@ -9,7 +9,7 @@ EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
 
 
 class Interrupted(Exception):  # noqa: N818  (a stop that was asked for is no error)
-    """The run was asked to stop and has saved what it needs to go on."""
+    """A stop was asked for; what can be gone on from is saved."""
 
 
 class StopRequest:

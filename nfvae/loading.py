@@ -32,7 +32,7 @@ def load_vae(
     checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
 ) -> VAE:
-    """The trained model of a run folder; of no given checkpoint, that which the run measured.
+    """The trained model of a run folder, at the checkpoint its results are of, or another.
 
     Raises:
         RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.

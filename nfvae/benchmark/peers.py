@@ -56,5 +56,5 @@ def normflows_planar(dim: int, num_steps: int) -> FlowFunction:
 def _missing(library: str) -> ConfigError:
     return ConfigError(
         f"{library} is not installed, so there is nothing to compare with; "
-        "pip install -e .[bench], or leave it out by peers=false"
+        "pip install -e '.[bench]', or leave it out by peers=false"
     )

@@ -21,7 +21,7 @@ from nfvae.training.results import measure
 
 
 class AgainConfig(MeasureConfig):
-    """The same of a run: checkpoint null is the one that the run itself measured."""
+    """How, and of which checkpoint; null is the one that the run's own results are of."""
 
     checkpoint: Checkpoint | None
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from nfvae.errors import RunFolderError
 
-# What may differ between two commands that go on with the same run: it changes no number.
+# What may differ between two commands that go on with the same run: at most rounding depends on it,
+# or what follows a NaN.
 FREE_KEYS = frozenset(
     {"run", "device", "trainer.num_threads", "trainer.progress"}
     | {"trainer.on_nan", "trainer.max_rewinds"}
