@@ -3,7 +3,7 @@
 config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt (the
 latter of a run that validates)
 results.json (only once the run is complete)  evaluation_{split}.json (by evaluate.py)
-failure.txt (only after an error)  train.log (of a sweep)  report.html, picture.png (by their scripts)
+failure.txt (only after an error)  train.log (of a sweep)
 """
 
 import hashlib
