@@ -37,6 +37,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 WeightDecay = Annotated[float, Field(ge=0)]
 Checkpoint = Literal["best", "last"]
+Device = Literal["auto", "cpu", "cuda"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # What an optimizer does not use must stay as it is, lest it seem to.
 IDLE = {"adam": ("momentum", 0.0, "rmsprop"), "rmsprop": ("betas", [0.9, 0.999], "adam")}
@@ -124,7 +126,7 @@ class MeasureConfig(Section):
 
     elbo_draws: Annotated[int, Field(ge=1, le=10_000)]  # drawn together
     num_samples: Annotated[int, Field(ge=0)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Seed
 
 
 class EvalConfig(MeasureConfig):
@@ -141,7 +143,7 @@ class RunConfig(Section):
 
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
     name: Name | None
-    num_workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    num_workers: NumThreads | None = None
 
     @field_validator("dir")
     @classmethod
@@ -161,8 +163,8 @@ class Config(Section):
     """Everything a training run depends on."""
 
     K: NumSteps
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    device: Literal["auto", "cpu", "cuda"]
+    seed: Seed
+    device: Device
     protocol: Name | None = None  # a label: the settings themselves are in the sections
     run: RunConfig
     data: DataConfig

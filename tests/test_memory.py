@@ -17,7 +17,7 @@ from nfvae.memory import (
     numbers_per_parameter,
     readable,
 )
-from nfvae.training.optim import make_optimizer
+from nfvae.optim import make_optimizer
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nfvae.benchmark import suite
 from nfvae.benchmark.startup import startup
-from nfvae.config import Config, Positive, Section, check_section, parse_config
+from nfvae.config import Config, NumThreads, Positive, Section, check_section, parse_config
 from nfvae.errors import ConfigError, shown
 from nfvae.figures.scaling import scaling_figure
 from nfvae.figures.style import save_png
@@ -38,7 +38,7 @@ class BenchmarkConfig(Section):
     batch_size: Annotated[list[Positive], Field(min_length=1)]
     repeats: Annotated[int, Field(ge=1, le=10_000)]
     peers: bool
-    num_threads: Annotated[int, Field(ge=1, le=1024)]
+    num_threads: NumThreads
     folder: Annotated[str, Field(min_length=1)]
 
 

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from nfvae.cli import command_line
-from nfvae.config import Checkpoint, MeasureConfig, NumThreads, Section, check_section
+from nfvae.config import Checkpoint, Device, MeasureConfig, NumThreads, Section, check_section
 from nfvae.data import SplitName
 from nfvae.device import choose_device
 from nfvae.errors import ConfigError
@@ -31,7 +31,7 @@ class EvaluateConfig(Section):
 
     run: str
     split: SplitName
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     num_threads: NumThreads | None
     eval: AgainConfig
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from nfvae.config import Section, check_section
+from nfvae.config import Section, Seed, check_section
 from nfvae.data import batches_in_order
 from nfvae.figures.run import run_figure
 from nfvae.figures.style import save_png
@@ -20,7 +20,7 @@ class PictureConfig(Section):
 
     run: str
     file: Annotated[str, Field(min_length=1)] | None
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Seed
 
 
 def picture(composed: Mapping[str, Any]) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, field_validator
 
-from nfvae.config import Config, Section, check_section
+from nfvae.config import Config, Section, Seed, check_section
 from nfvae.data import Dataset, gather_batch
 from nfvae.errors import ConfigError
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
@@ -26,7 +26,7 @@ class Posterior2dConfig(Section):
     run: Annotated[list[str], Field(min_length=1, max_length=8)]
     images: Annotated[list[Index], Field(min_length=1, max_length=20)]
     file: Annotated[str, Field(min_length=1)] | None
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
 
     @field_validator("run", mode="before")
     @classmethod

@@ -18,8 +18,8 @@ from nfvae.errors import DivergenceError
 from nfvae.flows import Flow
 from nfvae.interruption import StopRequest
 from nfvae.objective import annealing_beta
+from nfvae.optim import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.posterior import Draw, FlowPosterior
-from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
 
 
 class FitConfig(Section):

@@ -7,13 +7,12 @@ import time
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from nfvae.config import NumSteps, OptimConfig, Section, build_flow, flow_size
+from nfvae.config import NumSteps, OptimConfig, Section, Seed, build_flow, flow_size
 from nfvae.energies.fit import FitConfig, PlainPosterior, fit
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES
@@ -38,7 +37,7 @@ class FitTask(Section):
     energy: EnergyName
     flow: dict[str, Any]
     K: NumSteps
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     fit: FitConfig
     optim: OptimConfig
 

@@ -17,10 +17,10 @@ from nfvae.objective import (
     elbo_terms,
     importance_weighted,
 )
+from nfvae.optim import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.storage.same_run import check_same_run
 from nfvae.training.compiled import compile_flow
 from nfvae.training.meter import Meter
-from nfvae.training.optim import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
 
 TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")

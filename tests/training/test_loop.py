@@ -7,10 +7,10 @@ from nfvae.config import OptimConfig
 from nfvae.errors import DivergenceError
 from nfvae.interruption import StopRequest
 from nfvae.loading import load_vae
+from nfvae.optim import learning_rate_course
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.meter import Meter
-from nfvae.training.optim import learning_rate_course
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 

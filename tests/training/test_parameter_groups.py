@@ -3,8 +3,8 @@ import torch
 
 from nfvae.interruption import StopRequest
 from nfvae.loading import make_vae
+from nfvae.optim import make_optimizer, set_learning_rates
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.optim import make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
 from nfvae.training.run import run_training
 

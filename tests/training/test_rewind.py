@@ -5,9 +5,9 @@ import torch
 
 from nfvae.errors import DivergenceError
 from nfvae.interruption import Interrupted, StopRequest
+from nfvae.optim import learning_rate_course
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
-from nfvae.training.optim import learning_rate_course
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 
