@@ -11,9 +11,13 @@ LEFT_OUT = ("eval.", "data.name", "data.root")
 def hyperparameters(config: Config) -> dict[str, str | float]:
     """Numbers and strings under dotted names, the same names for every configuration.
 
-    A flow's options are one string, since each family has its own.
+    A flow's options are one string, since each family has its own. A decoder without settings of
+    its own has those of the rest: a column of numbers can be sorted and plotted by.
     """
     mapping = config.model_dump(mode="json")
+    for name in ("lr", "weight_decay"):
+        if mapping["optim"][f"decoder_{name}"] is None:
+            mapping["optim"][f"decoder_{name}"] = mapping["optim"][name]
     options = dict(mapping.pop("flow"))
     named: dict[str, str | float] = {
         "flow": options.pop("name"),

@@ -134,4 +134,6 @@ def test_hyperparameters_have_the_same_names_for_every_flow(make_config):
     assert planar.keys() == spline.keys()
     assert planar["model.hidden"] == "[400, 400]"
     assert {"K", "seed", "optim.lr", "data.binarization", "trainer.batch_size"} <= planar.keys()
+    assert planar["optim.decoder_lr"] == planar["optim.lr"]  # null in the configuration
+    assert hyperparameters(make_config("optim.decoder_lr=0.25"))["optim.decoder_lr"] == 0.25
     assert not {"device", "run.dir", "trainer.num_threads", "trainer.log_every"} & planar.keys()
