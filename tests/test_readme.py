@@ -128,6 +128,11 @@ def test_rows_of_what_was_tried_are_the_files(path):
     assert f"| {' | '.join(map(str, cells))} |\n" in README
 
 
+def test_no_row_of_2000_steps_is_without_its_file():
+    files = list(REFERENCE.glob("flows_2000_steps/*/results.json"))
+    assert len(re.findall(r"^\| `\w+`, K = \d+ \|", README, re.MULTILINE)) == len(files)
+
+
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_every_flow_has_a_row(name):
     assert len(rows(name)) == 1

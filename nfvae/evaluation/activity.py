@@ -8,22 +8,14 @@ cancels. Estimates for an unused unit, q = N(0, 1), scatter around zero with a s
 import torch
 from torch import Tensor
 
-from nfvae.posterior import FlowPosterior
 from nfvae.vae import VAE
 
 ACTIVE = 0.01  # a unit is active above it
 
 
-def half_means(posterior: FlowPosterior, draws: int, generator: torch.Generator) -> Tensor:
-    """Means of one half of the draws from q(z|x), batch shape [B], and of the other: [2, B, D].
-
-    Args:
-        posterior: of B images.
-        draws: S, even.
-        generator: on the posterior's device.
-    """
-    first, second = posterior.draw((draws,), generator).z.chunk(2)
-    return torch.stack([first.mean(0), second.mean(0)]).double()
+def half_means(z: Tensor) -> Tensor:
+    """Means of every other draw and of the rest: [S, B, D] -> float64 [2, B, D], S ≥ 2."""
+    return torch.stack([z[0::2].mean(0), z[1::2].mean(0)]).double()
 
 
 def activity(halves: Tensor) -> Tensor:
@@ -36,4 +28,4 @@ def activity(halves: Tensor) -> Tensor:
 @torch.inference_mode()
 def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 64) -> Tensor:
     """The same for images x [B, P] of a model: float64 [D]."""
-    return activity(half_means(vae.posterior(x), draws, generator))
+    return activity(half_means(vae.posterior(x).draw((draws,), generator).z))

@@ -14,7 +14,7 @@ from nfvae.vae import VAE
 # Images times samples decoded at once: enough rows for the matrix products to run at full rate,
 # few enough that logits and their logarithms stay in cache.
 ROWS = 1000
-ACTIVITY_DRAWS = 10  # an image, of z alone: nothing is decoded for them
+ACTIVITY_DRAWS = 10  # an image; fewer would count unused units as active
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def estimate_elbo(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ElboEstimate:
-    """Estimate −ELBO on a split with `draws` samples of q an image; active units have their own.
+    """Estimate −ELBO on a split with `draws` samples of q an image; for active units at least 10.
 
     Args:
         vae: the model.
@@ -49,7 +49,7 @@ def estimate_elbo(
     Raises:
         ValueError: the split's bits are drawn anew for each batch.
     """
-    # A stream apart, so that −ELBO is the same whatever the units are measured with.
+    # Samples that are not decoded have a stream apart: −ELBO does not depend on them.
     apart = torch.Generator(generator.device).manual_seed(generator.initial_seed())
     terms_by_image, halves = [], []
     for x in batches_in_order(split, max(1, ROWS // draws)):
@@ -58,7 +58,8 @@ def estimate_elbo(
         terms = elbo_terms(vae, x, draw)
         stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
         terms_by_image.append(stacked.double().mean(1))
-        halves.append(half_means(posterior, ACTIVITY_DRAWS, apart))
+        enough = draws >= ACTIVITY_DRAWS
+        halves.append(half_means(draw.z if enough else posterior.draw((ACTIVITY_DRAWS,), apart).z))
         on_rows(draws * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()

@@ -43,7 +43,7 @@ def length_figure(
 
     Args:
         cells: of one set of conditions, in the order of `make_cells`.
-        published: drawn where they are of the same data and latent dimension.
+        published: drawn where they fit: same data, test split and latent dimension.
 
     Returns:
         None if no flow was measured with several K under one protocol: there is no curve.

@@ -24,8 +24,8 @@ def constrain(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     """From c = wᵀu and n = ‖w‖²: s = 1 + wᵀû, and kappa with û = u + kappa·w.
 
     s is held at the smallest normal number from below, where softplus underflows; kappa uses the
-    same s, so the map stays the one whose log-det is reported. A w so short that its direction is
-    rounding noise has no û to project on: there û = u, and s = 1 + wᵀu to stay exact.
+    same s, to rounding, so the map stays the one whose log-det is reported. A w so short that its
+    direction is rounding noise has no û to project on: there û = u, and s = 1 + wᵀu to stay exact.
     """
     info = torch.finfo(c.dtype)
     too_short = n < info.eps**2

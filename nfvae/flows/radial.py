@@ -60,7 +60,7 @@ class Radial(Flow):
 
     def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         centre, raw = params.split([self.num_steps * self.dim, 2 * self.num_steps], dim=-1)
-        # Held where neither they nor ρ and 1/ρ underflow or overflow: 0/0 would follow.
+        # Held where they do not underflow, nor their quotient: 0/0 would follow.
         alpha, s = softplus(raw).clamp(min=torch.finfo(raw.dtype).tiny ** 0.5).chunk(2, dim=-1)
         return centre.unflatten(-1, (self.num_steps, self.dim)), alpha, s
 

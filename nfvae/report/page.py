@@ -108,7 +108,8 @@ def _lengths(cells: Iterable[Cell]) -> list[Graphic]:
         if figure := length_figure(list(group)):
             caption = (
                 "−ELBO, gap and NLL against the number of flow steps, "
-                f"{conditions.binarization} binarization, {conditions.latent_dim} latents, "
+                f"{conditions.binarization} binarization, {conditions.split} split, "
+                f"{conditions.latent_dim} latents, "
                 f"S = {conditions.num_importance_samples:,}; dotted: published"
             )
             graphics.append(vector(figure, f"length{len(graphics)}", caption, wide=True))

@@ -41,6 +41,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             f"{path} holds objects other than tensors and plain values; it was not opened further, "
             "since loading it could run code"
         ) from None
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # bytes that are no pickle end in any of a dozen kinds
         summary = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is damaged ({summary})") from None

@@ -71,7 +71,7 @@ def read_evaluations(run: Run) -> list[Run]:
 def _evaluated(run: Run, file: Path) -> Run:
     found = check(Evaluation, file, read_results_json(file, set()))
     if file.name != f"evaluation_{found.split}.json":
-        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; delete it")
+        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; move it away")
     results = run.results.model_copy(
         update={name: getattr(found, name) for name in Measured.model_fields}
     )

@@ -99,7 +99,7 @@ def test_what_cannot_be_used_is_refused_by_name(evaluated, changes, told):
 def test_a_copy_under_another_name_is_refused(evaluated):
     folder, file = evaluated(split="val")
     file.rename(folder / "evaluation_val copy.json")
-    with pytest.raises(ResultsError, match="is of split=val, so its name is wrong"):
+    with pytest.raises(ResultsError, match="is of split=val, so its name is wrong; move it"):
         collect([folder])
 
 
