@@ -99,13 +99,16 @@ RESULTS = {
 
 def config_of(results: dict, sections: dict) -> dict:
     """The configuration that belongs to results, with entries of its sections replaced."""
+    data = {"name": results["data"], "binarization": results["binarization"]}
+    if "train_on_val" in results:
+        data["train_on_val"] = results["train_on_val"]
     config = {
         "K": results["K"],
         "seed": results["seed"],
         "device": "auto",
         "protocol": results["protocol"],
         "run": {"dir": None, "name": None},
-        "data": {"name": results["data"], "binarization": results["binarization"]},
+        "data": data,
         "model": {"latent_dim": results["latent_dim"], "hidden": [400], "activation": "silu"},
         "flow": {"name": results["flow"]},
         "optim": {"name": "adam", "lr": 0.001},

@@ -65,5 +65,4 @@ def _figures(cells: Sequence[Cell]) -> Iterator[tuple[str, "Figure"]]:
 
     for conditions, group in groupby(cells, key=lambda cell: cell.conditions):
         if figure := length_figure(list(group)):
-            data, binarization, split, latent_dim, num_samples = conditions
-            yield f"figure_{data}_{binarization}_{split}_D{latent_dim}_S{num_samples}", figure
+            yield "_".join(["figure", *conditions.words("")]), figure

@@ -108,8 +108,7 @@ def _lengths(cells: Iterable[Cell]) -> list[Graphic]:
         if figure := length_figure(list(group)):
             caption = (
                 "−ELBO, gap and NLL against the number of flow steps, "
-                f"{conditions.binarization} binarization, {conditions.split} split, "
-                f"{conditions.latent_dim} latents, "
+                f"{conditions.bits}, {conditions.split} split, {conditions.latent_dim} latents, "
                 f"S = {conditions.num_importance_samples:,}; dotted: published"
             )
             graphics.append(vector(figure, f"length{len(graphics)}", caption, wide=True))

@@ -34,7 +34,7 @@ def _one(table: Table) -> str:
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_text(table.caption)}}}",
-        rf"\label{{tab:{'-'.join(map(str, table.conditions)).replace('_', '-')}}}",
+        rf"\label{{tab:{'-'.join(table.conditions.words('')).replace('_', '-')}}}",
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
         *_sources(table),

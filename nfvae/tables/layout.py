@@ -98,10 +98,10 @@ def _title(protocol: str | None) -> str:
 
 
 def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
-    data, binarization, split, latent_dim, num_samples = conditions
+    data, num_samples = conditions.data, conditions.num_importance_samples
     sentences = [
-        f"{DATA_NAMES.get(data, data)}, {binarization} binarization, {split} split, "
-        f"{latent_dim} latents"
+        f"{DATA_NAMES.get(data, data)}, {conditions.bits}, {conditions.split} split, "
+        f"{conditions.latent_dim} latents"
     ]
     if num_samples:
         sentences[0] += f"; NLL by importance sampling with S = {num_samples:,}"

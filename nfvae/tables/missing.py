@@ -52,8 +52,7 @@ def describe_missing(missing: Iterable[Missing]) -> list[str]:
     """A line for each model that lacks seeds, and one for all that a grid has no run of."""
     lines = []
     for (conditions, protocol), group in groupby(missing, lambda m: (m.conditions, m.protocol)):
-        data, binarization, split, latent_dim, num_samples = conditions
-        grid = f"{data}, {binarization}, {split}, D={latent_dim}, S={num_samples}"
+        grid = ", ".join(conditions.words())
         if protocol is not None:
             grid += f", protocol={protocol}"
         absent = list(group)

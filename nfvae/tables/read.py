@@ -20,10 +20,12 @@ def read_run(folder: Path) -> Run | None:
     content = read_results_json(file, set())
     if FIT_KEYS & content.keys():
         return None
-    results, config_file = check(Results, file, content), folder / "config.yaml"
+    config_file = folder / "config.yaml"
     if not config_file.exists():
-        return Run(folder, results, None)
+        return Run(folder, check(Results, file, content), None)
     config = _read_config(config_file)
+    content.setdefault("train_on_val", _trained_on_val(config))
+    results = check(Results, file, content)
     _check_belongs(config_file, config, results)
     return Run(folder, results, config)
 
@@ -33,6 +35,10 @@ def _read_config(file: Path) -> dict[str, Any]:
     if not all(isinstance(config.get(name, {}), Mapping) for name in SECTIONS):
         raise ResultsError(f"{file} is not the configuration of a run")
     return config
+
+
+def _trained_on_val(config: Mapping[str, Any]) -> bool:
+    return look_up(config, "data.train_on_val") is True  # a config.yaml older than the key lacks it
 
 
 def _check_belongs(file: Path, config: Mapping[str, Any], results: Results) -> None:
@@ -48,10 +54,11 @@ def _check_belongs(file: Path, config: Mapping[str, Any], results: Results) -> N
         "eval.checkpoint": results.checkpoint,
         "eval.num_samples": results.num_importance_samples,
     }
-    if results.train_on_val is not None:
-        told["data.train_on_val"] = results.train_on_val
+    said = {key: look_up(config, key) for key in told}
+    told["data.train_on_val"] = results.train_on_val
+    said["data.train_on_val"] = _trained_on_val(config)
     for key, value in told.items():
-        if (found := look_up(config, key)) != value:
+        if (found := said[key]) != value:
             raise ResultsError(
                 f"{file} says {key}={found}, results.json beside it was made with {key}={value}; "
                 "put the config.yaml of that run back"
@@ -116,6 +123,7 @@ def read_unfinished(folder: Path) -> Unfinished | None:
                 data=config["data"]["name"],
                 binarization=config["data"]["binarization"],
                 split="test",
+                train_on_val=_trained_on_val(config),
                 latent_dim=config["model"]["latent_dim"],
                 num_importance_samples=config["eval"]["num_samples"],
             ),

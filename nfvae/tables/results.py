@@ -27,8 +27,22 @@ class Conditions(NamedTuple):
     data: Name
     binarization: Name
     split: Name
+    train_on_val: bool
     latent_dim: Positive
     num_importance_samples: Count
+
+    @property
+    def bits(self) -> str:
+        """What was trained on, in words."""
+        also = ", trained on the validation images too" if self.train_on_val else ""
+        return f"{self.binarization} binarization{also}"
+
+    def words(self, equals: str = "=") -> list[str]:
+        """mnist, fixed, test, D=40, S=500; with train_on_val before the split where it was so."""
+        trained = ["train_on_val"] if self.train_on_val else []
+        sizes = {"D": self.latent_dim, "S": self.num_importance_samples}
+        numbers = [f"{name}{equals}{size}" for name, size in sizes.items()]
+        return [self.data, self.binarization, *trained, self.split, *numbers]
 
 
 class Measured(BaseModel):
@@ -46,7 +60,6 @@ class Measured(BaseModel):
     split: Literal["train", "val", "test"]
     checkpoint: Literal["best", "last"]
     binarization: Name
-    train_on_val: bool | None = None  # None where nothing says so
 
     @model_validator(mode="after")
     def _nll_where_sampled(self) -> Self:
@@ -61,6 +74,7 @@ class Measured(BaseModel):
 class Evaluation(Measured):
     """evaluation_{split}.json: a model measured again; `step` is the updates it has had."""
 
+    train_on_val: bool | None = None
     step: Positive | None = None
     elbo_draws: Positive | None = None
 
@@ -69,6 +83,7 @@ class Results(Measured):
     """results.json of a trained VAE."""
 
     data: Name
+    train_on_val: bool = False
     latent_dim: Positive
     flow: Name
     K: Count

@@ -56,6 +56,7 @@ def test_without_importance_samples_there_is_no_nll(write_run, cells_of):
         ("data", "omniglot"),
         ("binarization", "dynamic"),
         ("split", "val"),
+        ("train_on_val", True),
         ("latent_dim", 20),
         ("num_importance_samples", 500),
     ],

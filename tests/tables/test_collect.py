@@ -99,6 +99,14 @@ def test_results_without_a_protocol(write_run):
     assert collect([folder]).runs[0].results.protocol is None
 
 
+def test_a_configuration_says_what_older_results_do_not_of_the_images(write_run, write_unfinished):
+    trained = {"data": {"train_on_val": True}}
+    complete, cut = write_run("complete", trained), write_unfinished("cut", config=trained)
+    found = collect([complete, cut])
+    assert found.runs[0].results.train_on_val is True
+    assert found.unfinished[0].conditions == found.runs[0].results.conditions
+
+
 LOG = '{"step": 5, "train/neg_elbo": 1.0}\n{"step": 10, "train/neg_elbo": 1.0}\n'
 
 
@@ -137,13 +145,17 @@ def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
         collect([folder])
 
 
+MNIST = {"name": "mnist", "binarization": "fixed"}
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"K": 20}, "says K=20, results.json beside it was made with K=10"),
         ({"protocol": "paper"}, "says protocol=paper, results.json beside it was made with"),
-        ({"data": {"name": "mnist", "binarization": "dynamic"}}, "says data.binarization=dynamic"),
+        ({"data": MNIST | {"binarization": "dynamic"}}, "says data.binarization=dynamic"),
         ({"eval": {"num_samples": 3, "checkpoint": "best"}}, "says eval.num_samples=3"),
+        ({"data": MNIST | {"train_on_val": True}}, "says data.train_on_val=True, results.json"),
         ({"flow": None}, "is not the configuration of a run"),
         ({"optim": [1]}, "is not the configuration of a run"),
         ({"trainer": "fast"}, "is not the configuration of a run"),
@@ -151,7 +163,7 @@ def test_a_wrong_value_of_a_configuration_is_refused_by_name(write_unfinished):
     ],
 )
 def test_a_configuration_that_is_not_of_the_run_is_refused_by_name(write_run, changes, told):
-    file = write_run("mixed", {}) / "config.yaml"
+    file = write_run("mixed", {}, train_on_val=False) / "config.yaml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
     line = refusal(file.parent)
     assert line.startswith(str(file))

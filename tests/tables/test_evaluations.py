@@ -32,8 +32,7 @@ def evaluated(write_run):
     """A run of seed 0 and what was found of it again."""
 
     def write(**changes):
-        config = {"data": {"train_on_val": False}}
-        folder = write_run("run", config, best_step=40000, train_on_val=False)
+        folder = write_run("run", {}, best_step=40000, train_on_val=False)
         content = {key: value for key, value in (AGAIN | changes).items() if value is not ...}
         file = folder / f"evaluation_{content.get('split')}.json"
         file.write_text(json.dumps(content))
@@ -57,6 +56,12 @@ def test_another_split_or_number_of_samples_is_a_measurement_of_its_own(evaluate
     assert again.config["eval"] == {"checkpoint": "best", "num_samples": samples, "elbo_draws": 4}
     own, other = make_cells([run, again])
     assert {own.conditions, other.conditions} == {run.results.conditions, again.results.conditions}
+
+
+def test_an_evaluation_that_does_not_say_is_of_the_runs_own_images(write_run):
+    folder = write_run("run", {}, train_on_val=True, best_step=40000)
+    (folder / "evaluation_test.json").write_text(json.dumps(AGAIN))
+    assert collect([folder]).evaluations[0].results.train_on_val is True
 
 
 def test_the_own_results_of_a_run_stand_for_it_under_their_conditions(evaluated):
