@@ -1,4 +1,4 @@
-"""The README says what the files say."""
+"""The README, and what was tried for its table 2, say what the files say."""
 
 import json
 import re
@@ -15,6 +15,7 @@ README = (ROOT / "README.md").read_text()
 REFERENCE = ROOT / "outputs" / "reference"
 TABLES = [REFERENCE / "rezende2015", REFERENCE / "rezende2015_50000"]
 TRIED = REFERENCE / "rezende2015_tried"
+TRIED_README = (TRIED / "README.md").read_text()
 
 
 def rows(first_cell: str) -> list[list[str]]:
@@ -97,7 +98,7 @@ def test_how_far_it_overfits_is_the_files(path):
     assert (train["split"], test["split"]) == ("train", "test")
     assert train["num_importance_samples"] == test["num_importance_samples"]
     said = f"the NLL is {train['nll']:.2f} on the training split and {test['nll']:.2f} on the test"
-    assert said in README.replace("\n", " ")
+    assert said in " ".join(TRIED_README.split())
 
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_test.json")), ids=str)
@@ -107,7 +108,7 @@ def test_how_much_more_samples_bring_is_the_files(path):
         f"NLL of {fewer['nll']:.2f} on the test split with S = {fewer['num_importance_samples']} "
         f"and of {more['nll']:.2f} with S = {more['num_importance_samples']} "
     )
-    assert said in README.replace("\n", " ")
+    assert said in " ".join(TRIED_README.split())
 
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
@@ -125,7 +126,7 @@ def test_rows_of_what_was_tried_are_the_files(path):
     cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
     measured = path.parent / "evaluation_val.json"
     cells.append(f"{json.loads(measured.read_text())['nll']:.2f}" if measured.exists() else "–")
-    assert f"| {' | '.join(map(str, cells))} |\n" in README
+    assert f"| {' | '.join(map(str, cells))} |\n" in TRIED_README
 
 
 def test_no_row_of_2000_steps_is_without_its_file():
