@@ -15,3 +15,8 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not has_cuda:
         raise ConfigError("device=cuda, but PyTorch sees no CUDA device; use device=cpu or auto")
     return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """As results tell it: the GPU's name, or cpu."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

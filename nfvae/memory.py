@@ -20,7 +20,8 @@ def check_memory(config: Config, device: torch.device) -> None:
     """Refuse a run whose training cannot fit.
 
     Raises:
-        ConfigError: it needs more than there is, by an estimate that leaves out what is small.
+        ConfigError: it needs more than there is, by an estimate from below: what a flow keeps
+            within its steps is left out.
     """
     require_memory(
         num_parameters(config),

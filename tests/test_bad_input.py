@@ -212,6 +212,11 @@ FIT_ENERGY = [
     ("dir=", "dir=", "should not be empty"),
     ("~flow.name", "flow.name=null is unknown", "known: "),
     ("experiment=rezende_figure3 +comparison.foo=1", "comparison.foo is not a key", "known: K"),
+    ("experiment=rezende_figure3 comparison.K=[2,2]", "comparison has 2 twice in K"),
+    (
+        "experiment=rezende_figure3 comparison.flows=[{name:planar},{name:planar}]",
+        "comparison has planar twice in flows",
+    ),
     ("optim.momentum=0.9", "momentum", "rmsprop's"),
     ("dir=fit_of_others", "fit_of_others/results.json", "delete it"),
     ("experiment=rezende_figure3 K=3", "experiment=rezende_figure3 chooses K itself", "leave K"),

@@ -10,11 +10,12 @@ import torch
 from nfvae.cli import command_line
 from nfvae.config import Checkpoint, Device, MeasureConfig, NumThreads, Section, check_section
 from nfvae.data import SplitName
-from nfvae.device import choose_device
+from nfvae.device import choose_device, device_name
 from nfvae.errors import ConfigError
 from nfvae.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.loading import load_vae_and_step, read_data
 from nfvae.monitoring.summary import summary
+from nfvae.provenance import provenance
 from nfvae.storage.atomic import require_writable
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training.results import measure
@@ -26,10 +27,17 @@ class AgainConfig(MeasureConfig):
     checkpoint: Checkpoint | None
 
 
+class RootConfig(Section):
+    """Where the data are; null is where the run had them."""
+
+    root: str | None
+
+
 class EvaluateConfig(Section):
     """What evaluate.py takes."""
 
     run: str
+    data: RootConfig
     split: SplitName
     device: Device
     num_threads: NumThreads | None
@@ -47,7 +55,9 @@ def evaluate(composed: Mapping[str, Any]) -> int:
         torch.set_num_threads(config.num_threads)
     checkpoint = config.eval.checkpoint or run.eval.checkpoint
     vae, step = load_vae_and_step(folder.path, checkpoint, device)
-    data = read_data(run.data)
+    made_by = provenance()
+    root = run.data.root if config.data.root is None else config.data.root
+    data = read_data(run.data.model_copy(update={"root": root}))
     split = data.split(config.split)
     if split.redrawn:
         raise ConfigError(
@@ -66,10 +76,13 @@ def evaluate(composed: Mapping[str, Any]) -> int:
         "checkpoint": checkpoint,
         "step": step,
         "elbo_draws": config.eval.elbo_draws,
+        "eval_seed": config.eval.seed,
         "binarization": run.data.binarization,
         "train_on_val": run.data.train_on_val,
+        "device": device_name(device),
+        "num_threads": torch.get_num_threads(),
     }
-    written = folder.write_evaluation(results | described)
+    written = folder.write_evaluation(results | described | made_by)
     print(summary(results))
     print(f"written to  {written}")
     return 0

@@ -16,6 +16,7 @@ from nfvae.figures.style import save_png
 from nfvae.loading import load_vae, read_data
 from nfvae.storage.atomic import require_file
 from nfvae.storage.run_folder import RunFolder
+from nfvae.storage.same_run import differences
 
 Index = Annotated[int, Field(ge=0)]
 
@@ -71,8 +72,9 @@ def _check(runs: Mapping[str, Config]) -> Config:
                 f"run={run} has model.latent_dim={config.model.latent_dim}; a picture of its "
                 "posterior needs 2"
             )
-        if config.data != first.data:
-            raise ConfigError(f"run={run} learned other data than the first run")
+        other = differences({"data": config.data.model_dump()}, {"data": first.data.model_dump()})
+        for key, its, firsts in other:
+            raise ConfigError(f"run={run} has {key}={its}, the first run {key}={firsts}")
     return first
 
 

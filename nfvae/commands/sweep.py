@@ -1,6 +1,7 @@
 """train.py -m: many runs, a process each, as many at once as there are cores."""
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -29,14 +30,18 @@ def sweep(jobs: Sequence[Composed]) -> int:
     kept = without_repetitions(jobs)
     if len(kept) < len(jobs):
         print(f"{len(jobs) - len(kept)} combinations left out: K=0 is one model, flow=none")
+        if all(job.mapping.get("K") for job in kept):
+            print("flow=none is not among the runs, for it has no steps; to have it, sweep K=0 too")
     complete, runs, refused = 0, dict[str, PlannedRun](), dict[str, str]()
-    paths: list[Path] = []
+    paths, places = list[Path](), set[str]()
     common = set.intersection(*(set(job.overrides) for job in kept))
     for job in kept:
         try:
             config = parse_config(job.mapping)
             path = run_path(config, job.overrides)
             paths.append(path)
+            # Without a run.dir they lie in outputs, among all that was ever run.
+            places.add(str(path if config.run.dir is None else path.parent))
             if _is_complete(path, config):
                 complete += 1
             else:
@@ -50,8 +55,7 @@ def sweep(jobs: Sequence[Composed]) -> int:
     status = max([fail(f"{varied}: {error}") for varied, error in refused.items()], default=0)
     status = max(status, _run(runs, complete, refused=len(refused)))
     if status == 0:
-        places = sorted({str(path.parent) for path in paths})
-        print(f"next: python scripts/table.py {' '.join(places)}")
+        print(f"next: python scripts/table.py {' '.join(map(shlex.quote, sorted(places)))}")
     return status
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nfvae.config import NumSteps, Section
 from nfvae.energies.task import EnergyName, FitTask, run_task
@@ -21,6 +21,20 @@ class ComparisonConfig(Section):
     energies: Annotated[list[EnergyName], Field(min_length=1)]
     flows: Annotated[list[dict[str, Any]], Field(min_length=1)]
     K: Annotated[list[NumSteps], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_folder_a_fit(self) -> Self:
+        families = [flow.get("name") for flow in self.flows]
+        lists: dict[str, Sequence[Any]] = {
+            "energies": self.energies,
+            "flows": families,
+            "K": self.K,
+        }
+        for key, values in lists.items():
+            for value in values:
+                if values.count(value) > 1:
+                    raise ValueError(f"has {value} twice in {key}; compare them by two commands")
+        return self
 
     def tasks(self, like: FitTask) -> list[FitTask]:
         """All fits, row by row; seed and settings of the fit are those of `like`."""

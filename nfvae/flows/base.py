@@ -43,7 +43,10 @@ class Flow(nn.Module, ABC):
     @property
     @abstractmethod
     def param_size(self) -> int:
-        """Numbers a batch element that the flow takes from outside, all K steps together."""
+        """Numbers a batch element that the flow takes from outside, all K steps together.
+
+        It grows evenly with K, as the flow's own weights do, or evenly by pairs of steps.
+        """
 
     @abstractmethod
     def initial_params(self) -> Tensor:

@@ -48,8 +48,8 @@ class IAF(ConditionedFlow):
         dim: D.
         num_steps: K.
         context_size: numbers an image that the networks see besides z; 0: none.
-        hidden_size: units of each hidden layer; with fewer than D the last components are hidden
-            from all networks.
+        hidden_size: units of each hidden layer; with fewer than D a step's networks do not see the
+            last components of its order.
         hidden_layers: of each network.
         initial_gate: the gates start at σ = initial_gate^(1/K), so that an untrained stack scales
             z by initial_gate whatever K. (The paper starts each step at sigmoid(1) or sigmoid(2),

@@ -6,11 +6,11 @@ from typing import Any
 
 from nfvae.errors import RunFolderError
 
-# What may differ between two commands that go on with the same run: at most rounding depends on it,
-# or what follows a NaN.
+# What may differ between two commands that go on with the same run. At most rounding depends on it,
+# what is logged, or what follows a NaN; and data at any root are the same to the byte.
 FREE_KEYS = frozenset(
-    {"run", "device", "trainer.num_threads", "trainer.progress"}
-    | {"trainer.on_nan", "trainer.max_rewinds"}
+    {"run", "data.root", "device", "trainer.num_threads", "trainer.compile", "trainer.progress"}
+    | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
 )
 
 

@@ -85,10 +85,14 @@ def _evaluated(run: Run, file: Path) -> Run:
     _check_up_to_date(run.results, results, found, file)
     if run.config is None:
         return Run(file, results, None)
-    measured = {"checkpoint": found.checkpoint, "num_samples": found.num_importance_samples}
-    if found.elbo_draws is not None:
-        measured["elbo_draws"] = found.elbo_draws
-    return Run(file, results, {**run.config, "eval": {**run.config["eval"], **measured}})
+    measured = {
+        "checkpoint": found.checkpoint,
+        "num_samples": found.num_importance_samples,
+        "elbo_draws": found.elbo_draws,
+        "seed": found.eval_seed,
+    }
+    told = {key: value for key, value in measured.items() if value is not None}
+    return Run(file, results, {**run.config, "eval": {**run.config["eval"], **told}})
 
 
 def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: Path) -> None:

@@ -77,6 +77,7 @@ class Evaluation(Measured):
     train_on_val: bool | None = None
     step: Positive | None = None
     elbo_draws: Positive | None = None
+    eval_seed: Count | None = None
 
 
 class Results(Measured):

@@ -1,9 +1,9 @@
 """The training loop."""
 
 import sys
-import time
 from contextlib import closing
 from math import isfinite
+from time import perf_counter
 
 import torch
 
@@ -45,6 +45,7 @@ def fit(state: TrainingState, folder: RunFolder, stop: StopRequest) -> None:
         except DivergenceError as error:
             clock.read()
             _rewind(state, folder, error)
+            clock.start_lap()
 
 
 def _train(state: TrainingState, folder: RunFolder, stop: StopRequest, clock: "Stopwatch") -> None:
@@ -72,8 +73,10 @@ def _train(state: TrainingState, folder: RunFolder, stop: StopRequest, clock: "S
                 _log_model(state, log, progress)
                 if trainer.on_nan == "rewind":
                     state.mark_good()
+                clock.start_lap()
             if state.step % trainer.checkpoint_every == 0 or finished(state):
                 _save(state, folder, log, clock)
+                clock.start_lap()
 
 
 def _rewind(state: TrainingState, folder: RunFolder, error: DivergenceError) -> None:
@@ -108,18 +111,28 @@ def finished(state: TrainingState) -> bool:
 
 
 class Stopwatch:
-    """Adds the time of this process to the state's training time."""
+    """Adds the time of this process to the state's training time, and measures its speed."""
 
     def __init__(self, state: TrainingState) -> None:
         self._state = state
-        self._last_read = time.perf_counter()
+        self._last_read = perf_counter()
+        self.start_lap()
 
-    def read(self) -> float:
-        """Seconds since the last reading."""
-        now = time.perf_counter()
-        seconds, self._last_read = now - self._last_read, now
-        self._state.train_seconds += seconds
-        return seconds
+    def read(self) -> None:
+        """Add what has passed since the last reading."""
+        now = perf_counter()
+        self._state.train_seconds += now - self._last_read
+        self._last_read = now
+
+    def start_lap(self) -> None:
+        """Measure the speed from here: what went before was no training."""
+        self._lap_step, self._lap_time = self._state.step, perf_counter()
+
+    def steps_per_second(self) -> float:
+        """Of the lap, of at least one step; starts another."""
+        step, time = self._lap_step, self._lap_time
+        self.start_lap()
+        return (self._lap_step - step) / (self._lap_time - time)
 
 
 def _save(state: TrainingState, folder: RunFolder, log: MetricsLog, clock: Stopwatch) -> None:
@@ -139,9 +152,8 @@ def _check_finite(state: TrainingState) -> None:
 def _log_training(
     state: TrainingState, log: MetricsLog, progress: Progress, clock: Stopwatch
 ) -> None:
-    steps = state.meter.count
-    means = state.meter.pop()
-    speed = steps * state.config.trainer.batch_size / clock.read()
+    means = state.meter.pop()  # waits for the device
+    speed = clock.steps_per_second() * state.config.trainer.batch_size
     log.scalars(
         state.step,
         {f"train/{name}": value for name, value in means.items()}

@@ -9,6 +9,7 @@ import torch
 
 from nfvae.config import Checkpoint, MeasureConfig
 from nfvae.data import Split, SplitName
+from nfvae.device import device_name
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.interruption import StopRequest
@@ -80,10 +81,6 @@ def describe(state: TrainingState) -> dict[str, Any]:
         "num_parameters": sum(p.numel() for p in state.vae.parameters()),
         "train_seconds": state.train_seconds,
         "steps_per_second": state.step / state.train_seconds,
-        "device": _device_name(state.device),
+        "device": device_name(state.device),
         "num_threads": torch.get_num_threads(),
     }
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

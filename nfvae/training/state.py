@@ -12,6 +12,7 @@ from nfvae.config import Config, TrainerConfig
 from nfvae.data import BatchSchedule, Dataset, gather_batch, pixel_mean
 from nfvae.loading import does_not_fit, load_weights, make_vae
 from nfvae.objective import (
+    ElboTerms,
     annealed_log_weight,
     annealing_beta,
     elbo_terms,
@@ -109,9 +110,12 @@ class TrainingState:
         set_learning_rates(self.optimizer, self.lr_course)
         self.optimizer.step()
 
-        ll, prior, log_q0, log_det = (term.detach().mean() for term in terms)
-        kl = log_q0 - log_det - prior
-        self.meter.add(self.step, [loss, kl - ll, -ll, kl, log_q0, prior, log_det, grad_norm])
+        means = ElboTerms(*(term.detach().mean() for term in terms))
+        ll, prior, log_q0, log_det = means
+        neg_elbo = -means.log_weight
+        self.meter.add(
+            self.step, [loss, neg_elbo, -ll, means.kl, log_q0, prior, log_det, grad_norm]
+        )
         self.step += 1
 
     def _config_dict(self) -> dict[str, Any]:

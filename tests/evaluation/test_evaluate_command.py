@@ -1,15 +1,18 @@
 """evaluate.py: the same figures again, and those of other splits."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+import nfvae.data
 from nfvae.commands.evaluate import evaluate
 from nfvae.composition import CONF
 from nfvae.data import load_dataset
-from nfvae.errors import ConfigError
+from nfvae.errors import ConfigError, DataError
 from nfvae.interruption import StopRequest
 from nfvae.loading import load_vae
 from nfvae.storage.run_folder import RunFolder
@@ -30,7 +33,7 @@ def make_run(small_config, tmp_path):
 def composed(folder, split, **changes):
     settings = {"num_samples": 2, "elbo_draws": 2, "checkpoint": "best", "seed": 0} | changes
     plain = {"run": str(folder.path), "split": split, "device": "cpu", "num_threads": None}
-    return plain | {"eval": settings}
+    return plain | {"data": {"root": None}, "eval": settings}
 
 
 def written(folder, split):
@@ -44,6 +47,7 @@ def test_with_the_settings_of_the_run_it_finds_what_the_run_found(make_run, caps
     results, again = folder.read_results(), written(folder, "test")
     shared = results.keys() & again.keys()
     assert {"neg_elbo", "nll", "kl", "active_units", "split"} <= shared
+    assert {"versions", "git_commit", "device", "num_threads"} <= shared
     assert {key: again[key] for key in shared} == {key: results[key] for key in shared}
     assert folder.results.read_bytes() == kept
     assert f"test −ELBO  {results['neg_elbo']:.2f} ±" in capsys.readouterr().out
@@ -68,13 +72,17 @@ def test_each_split_has_its_own_images_and_its_own_file(make_run, capsys):
 
 def test_tables_take_it_up(make_run):
     folder = make_run("fixed")
-    evaluate(composed(folder, "test", num_samples=3, elbo_draws=4))
+    evaluate(composed(folder, "test", num_samples=3, elbo_draws=4, seed=5))
     found = collect([folder.path])
     (run,), (again,) = found.runs, found.evaluations
     assert again.results.nll == written(folder, "test")["nll"] != run.results.nll
     assert again.results.num_importance_samples == 3
     assert written(folder, "test")["step"] == folder.read_results()["best_step"]
-    assert again.config["eval"] == run.config["eval"] | {"num_samples": 3, "elbo_draws": 4}
+    assert again.config["eval"] == run.config["eval"] | {
+        "num_samples": 3,
+        "elbo_draws": 4,
+        "seed": 5,
+    }
 
 
 def test_by_default_it_takes_5000_samples_of_the_checkpoint_that_the_run_measured():
@@ -82,6 +90,21 @@ def test_by_default_it_takes_5000_samples_of_the_checkpoint_that_the_run_measure
         config = compose("evaluate", overrides=["run=somewhere"])
     assert (config.eval.num_samples, config.eval.checkpoint) == (5000, None)
     assert config.eval.elbo_draws == 10
+
+
+def test_data_that_have_moved_since_are_found_where_the_command_says(make_run, tmp_path):
+    folder = make_run("fixed")
+    assert evaluate(composed(folder, "test")) == 0
+    found = written(folder, "test")
+    moved = tmp_path / "moved"
+    shutil.copytree(Path(nfvae.data.__file__).parent / "mnist", moved)
+    config = folder.config_file.read_text()
+    assert "root: null" in config
+    folder.config_file.write_text(config.replace("root: null", "root: /nowhere"))
+    with pytest.raises(DataError, match="/nowhere does not exist"):
+        evaluate(composed(folder, "test"))
+    assert evaluate(composed(folder, "test") | {"data": {"root": str(moved)}}) == 0
+    assert written(folder, "test") == found
 
 
 def test_bits_drawn_anew_for_each_batch_are_refused(make_run):

@@ -70,8 +70,15 @@ def test_a_file_in_the_way(small_config, tmp_path):
 
 def test_names_follow_from_overrides(make_config):
     config = make_config("flow=radial", "K=4", "seed=2")
-    overrides = ["K=4", "seed=2", "flow=radial", "data.root=/a b/c", "run.name=x", "device=cpu"]
-    assert default_name(config, overrides) == "radial_K4_seed2_data.root-a-b-c"
+    overrides = [
+        "K=4",
+        "seed=2",
+        "flow=radial",
+        "model.hidden=[20, 30]",
+        "run.name=x",
+        "device=cpu",
+    ]
+    assert default_name(config, overrides) == "radial_K4_seed2_model.hidden-20-30-"
     assert default_name(config, []) == "radial_K4_seed2"
 
 

@@ -37,10 +37,10 @@ def train(monkeypatch, tmp_path, capsys):
 def complete(make_config, tmp_path):
     """Make the folder of a complete run, with made-up results."""
 
-    def make(*overrides):
+    def make(*overrides, parent="runs"):
         config = make_config(*overrides)
         name = f"{config.flow['name']}_K{config.K}_seed{config.seed}"
-        folder = tmp_path / "runs" / name
+        folder = tmp_path / parent / name
         folder.mkdir(parents=True)
         content = config.model_dump(mode="json") | {
             "run": RunConfig(dir=None, name=None, num_workers=None).model_dump()
@@ -95,7 +95,22 @@ def test_all_complete(train, complete):
     status, out, error = train("-m", "flow=planar", "K=2,3", NAMED)
     assert (status, error) == (0, "")
     assert "all 2 runs are complete" in out
-    assert "next: python scripts/table.py runs" in out
+    assert "next: python scripts/table.py runs\n" in out
+
+
+def test_runs_that_lie_among_others_are_named_one_by_one(train, complete):
+    for K in (2, 3):
+        complete("flow=planar", f"K={K}", parent="outputs")
+    _, out, _ = train("-m", "flow=planar", "K=2,3")
+    assert "table.py outputs/planar_K2_seed0 outputs/planar_K3_seed0\n" in out
+
+
+def test_no_flow_without_k_0_is_told(train, complete):
+    complete("flow=planar", "K=2")
+    complete("flow=planar", "K=3")
+    _, out, _ = train("-m", "flow=none,planar", "K=2,3", NAMED)
+    assert "all 2 runs are complete" in out
+    assert "flow=none is not among the runs, for it has no steps; to have it, sweep K=0 too" in out
 
 
 def test_a_folder_of_another_run_is_named(train, complete):

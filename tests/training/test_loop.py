@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from nfvae.loading import load_vae
 from nfvae.optim import learning_rate_course
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
+from nfvae.training import loop
 from nfvae.training.meter import Meter
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
@@ -125,3 +127,36 @@ def test_learning_rate_warms_up_and_decays_to_zero(make_config):
     assert course[500] == pytest.approx(0.5)
     assert 0 < course[-1] < 1e-5
     assert all(math.isfinite(lr) for lr in course)
+
+
+class Clock:
+    """Time that passes where the test says."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def taking(self, seconds, work):
+        def timed(*args, **kwargs):
+            self.now += seconds
+            return work(*args, **kwargs)
+
+        return timed
+
+
+@pytest.mark.parametrize("every", [1, 7, 10])
+def test_the_speed_that_is_logged_is_that_of_training_alone(
+    small_config, folder, monkeypatch, every
+):
+    clock = Clock()
+    monkeypatch.setattr("nfvae.training.loop.perf_counter", lambda: clock.now)
+    step = clock.taking(0.5, TrainingState.train_step)
+    monkeypatch.setattr(TrainingState, "train_step", step)
+    for name in ("save_checkpoint", "estimate_elbo", "flow_histograms"):
+        slow = clock.taking(100.0, getattr(loop, name))
+        monkeypatch.setattr(loop, name, slow)
+    config = small_config(f"trainer.checkpoint_every={every}")
+    results = run_training(config, folder, StopRequest())
+    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    speeds = [line["system/images_per_second"] for line in lines if "train/loss" in line]
+    assert speeds == [config.trainer.batch_size / 0.5] * 6
+    assert results["train_seconds"] == clock.now - 100.0  # all but the last save itself
