@@ -123,9 +123,10 @@ def test_rows_of_what_was_tried_are_the_files(path):
     options = [config["optim"].get(key) for key in keys]
     cells = [results["flow"], results["K"], f"{results['steps']:,}"]
     cells += ["–" if option is None else f"{option:g}" for option in options]
-    cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
     measured = path.parent / "evaluation_val.json"
-    cells.append(f"{json.loads(measured.read_text())['nll']:.2f}" if measured.exists() else "–")
+    nll = f"{json.loads(measured.read_text())['nll']:.2f}" if measured.exists() else "–"
+    cells += [f"{results['val_neg_elbo']:.2f}", nll]
+    cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
     assert f"| {' | '.join(map(str, cells))} |\n" in TRIED_README
 
 
