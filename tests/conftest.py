@@ -25,8 +25,8 @@ def _one_thread_and_the_same_draws():
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def make_config(tmp_path):
+@pytest.fixture(scope="session")
+def make_config():
     """Compose and check the real configuration with overrides, as train.py does."""
 
     def make(*overrides: str) -> Config:
@@ -53,6 +53,7 @@ def tiny_vae():
 
 
 SMALL = (
+    "device=cpu",
     "K=2",
     "model.latent_dim=3",
     "model.hidden=[16]",

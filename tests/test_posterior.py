@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence, register_kl
+from torch.distributions.kl import _KL_REGISTRY
 
 from nfvae.flows import FLOWS
 from nfvae.posterior import FlowPosterior
@@ -62,7 +63,10 @@ def test_expand_and_independent():
     torch.testing.assert_close(Independent(wide, 1).log_prob(z), wide.log_prob(z).sum(-1))
 
 
-def test_works_with_a_registered_kl():
+def test_works_with_a_registered_kl(monkeypatch):
+    monkeypatch.setattr("torch.distributions.kl._KL_REGISTRY", dict(_KL_REGISTRY))
+    monkeypatch.setattr("torch.distributions.kl._KL_MEMOIZE", {})
+
     @register_kl(FlowPosterior, Independent)
     def _monte_carlo(p, q):
         z = p.rsample((20_000,))

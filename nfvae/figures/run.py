@@ -26,7 +26,7 @@ def run_figure(vae: VAE, x: Tensor, shape: tuple[int, int], seed: int = 0) -> Fi
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        axis.imshow(1 - grid[0], cmap="gray", vmin=0, vmax=1)
+        axis.imshow(1 - grid[0].numpy(), cmap="gray", vmin=0, vmax=1)
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
     return figure

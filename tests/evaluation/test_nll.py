@@ -20,7 +20,7 @@ def images():
 
 def log_evidence_by_quadrature(vae, x):
     """log ∫ p(x|z) N(z) dz over a grid far wider and finer than anything in it: D = 2."""
-    axis = torch.linspace(-9, 9, 601, dtype=torch.float64)
+    axis = torch.linspace(-9, 9, 121, dtype=torch.float64)
     z = torch.cartesian_prod(axis, axis).unsqueeze(1)
     log_joint = bernoulli_log_likelihood(
         vae.decode(z).expand(-1, len(x), -1), x
@@ -70,6 +70,29 @@ def test_images_are_encoded_once(tiny_vae, images):
     vae.encoder.register_forward_hook(lambda *_: calls.append(1))
     log_evidence(vae, images, 5000, torch.Generator())
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("flow", ["planar", "radial"])
+def test_estimates_are_means_over_images_with_their_errors(tiny_vae, images, flow):
+    vae = tiny_vae(flow).float()
+    split = Split((images * 255).byte(), None, redrawn=False)
+    estimate = estimate_elbo(vae, split, 7, torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        posterior = vae.posterior(images.float())
+        draw = posterior.draw((7,), torch.Generator().manual_seed(0))
+        terms = elbo_terms(vae, images.float(), draw)
+        nlls = -log_evidence(vae, images.float(), 50, torch.Generator().manual_seed(0))
+    bounds = -(terms.log_likelihood + terms.log_prior - terms.log_q0 + terms.log_det).mean(0)
+    assert estimate.neg_elbo == pytest.approx(bounds.mean().item(), rel=1e-5)
+    assert estimate.neg_elbo_se == pytest.approx(bounds.std().item() / 10**0.5, rel=1e-4)
+    assert estimate.distortion == pytest.approx(-terms.log_likelihood.mean().item(), rel=1e-5)
+    assert estimate.sum_log_det == pytest.approx(terms.log_det.mean().item(), rel=1e-5)
+    kl = (terms.log_q0 - terms.log_det - terms.log_prior).mean().item()
+    assert estimate.kl == pytest.approx(kl, rel=1e-4)
+    nll = estimate_nll(vae, split, 50, torch.Generator().manual_seed(0))
+    assert nll.nll == pytest.approx(nlls.mean().item(), rel=1e-6)
+    assert nll.nll_se == pytest.approx(nlls.std().item() / 10**0.5, rel=1e-6)
+    assert nll.num_importance_samples == 50
 
 
 def test_elbo_estimate_terms(tiny_vae, images):

@@ -184,18 +184,6 @@ def test_finite_in_float32_at_extremes(name, options, scale):
 
 
 @every_family
-def test_sample_axes_do_not_copy_parameters(name, options):
-    flow = make(name, options)
-    params = draw_params(flow, 1.0, 2)
-    z = torch.randn(7, 3, 2, 5, dtype=torch.float64)
-    y, log_det = flow(z, params)
-    for s in range(7):
-        alone, alone_log_det = flow(z[s, 1], params)
-        torch.testing.assert_close(y[s, 1], alone, rtol=0, atol=1e-12)
-        torch.testing.assert_close(log_det[s, 1], alone_log_det, rtol=0, atol=1e-12)
-
-
-@every_family
 @pytest.mark.parametrize("method", ["forward", "inverse"])
 def test_gradients(name, options, method):
     flow = make(name, options, num_steps=2)

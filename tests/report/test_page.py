@@ -50,6 +50,12 @@ def test_numbers_are_those_of_the_results(sweep, read_page):
     assert gaussian[head.index("−ELBO")] == f"{fmean(values):.2f} ± {stdev(values):.2f}"
     assert gaussian[head.index("R&M 2015 −ELBO")] == "96.74"
     assert planar[head.index("n")] == "1"
+    means = {
+        model: fmean(run["neg_elbo"] for run in made if (run["flow"], run["K"]) == model)
+        for model in {(run["flow"], run["K"]) for run in made}
+    }
+    (flow, K), lowest = min(means.items(), key=lambda item: item[1])
+    assert f"lowest −ELBO, nats: {flow}, K = {K}{lowest:.2f}" in page.text
 
 
 def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):

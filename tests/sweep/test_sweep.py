@@ -17,6 +17,7 @@ SWEEP = [
     "seed=0,1",
     "run.dir=runs/${flow.name}_K${K}_seed${seed}",
     "run.num_workers=2",
+    "device=cpu",
     "model.latent_dim=3",
     "model.hidden=[16]",
     "trainer.batch_size=20",

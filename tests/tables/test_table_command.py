@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -104,7 +105,8 @@ def test_an_error_of_the_script_is_one_line():
 
 
 def test_a_reader_that_has_had_enough_costs_no_file(runs, tmp_path):
-    command = f"{sys.executable} {SCRIPT} {runs} --out {tmp_path / 'out'} | true"
+    words = [sys.executable, str(SCRIPT), str(runs), "--out", str(tmp_path / "out")]
+    command = f"{shlex.join(words)} | true"
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
     ended = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment

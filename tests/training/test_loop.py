@@ -1,18 +1,24 @@
 import json
 import math
+import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
 from nfvae.config import OptimConfig
+from nfvae.data import load_dataset
 from nfvae.errors import DivergenceError
-from nfvae.interruption import StopRequest
+from nfvae.evaluation import estimate_elbo
+from nfvae.interruption import Interrupted, StopRequest
 from nfvae.loading import load_vae
 from nfvae.optim import learning_rate_course
 from nfvae.storage.checkpoint import load_checkpoint
 from nfvae.storage.run_folder import RunFolder
 from nfvae.training import loop
+from nfvae.training import results as training_results
 from nfvae.training.meter import Meter
+from nfvae.training.results import measure
 from nfvae.training.run import run_training
 from nfvae.training.state import TrainingState
 
@@ -41,10 +47,49 @@ def test_loss_falls_and_results_are_whole(small_config, folder, flow):
     assert results["nll"] < results["neg_elbo"]
 
 
-def test_best_checkpoint_is_the_one_measured(small_config, folder):
-    results = run_training(small_config(), folder, StopRequest())
-    assert load_checkpoint(folder.best)["step"] == results["best_step"]
-    assert load_vae(folder.path).generate(3).shape == (3, 784)
+@pytest.fixture
+def found(monkeypatch):
+    """Let validations find what a test says, one −ELBO after the other."""
+
+    def script(*bounds):
+        left = iter(bounds)
+
+        def estimate(*args):
+            return replace(estimate_elbo(*args), neg_elbo=next(left))
+
+        monkeypatch.setattr(loop, "estimate_elbo", estimate)
+
+    return script
+
+
+def test_the_best_checkpoint_is_the_one_measured(small_config, folder, found):
+    found(100.0, 105.0, 103.0)
+    config = small_config()
+    results = run_training(config, folder, StopRequest())
+    assert (results["best_step"], results["val_neg_elbo"]) == (10, 100.0)
+    assert load_checkpoint(folder.best)["step"] == 10
+    test = load_dataset().test
+    best, last = (
+        measure(load_vae(folder.path, which), test, "test", config.eval, which, StopRequest())
+        for which in ("best", "last")
+    )
+    assert results["neg_elbo"] == best["neg_elbo"] != last["neg_elbo"]
+    assert results["nll"] == best["nll"]
+
+
+def test_validation_and_test_have_images_of_their_own(small_config, folder, monkeypatch):
+    seen = {loop: [], training_results: []}
+    for module, splits in seen.items():
+
+        def estimate(vae, split, *args, splits=splits):
+            splits.append(split.pixels)
+            return estimate_elbo(vae, split, *args)
+
+        monkeypatch.setattr(module, "estimate_elbo", estimate)
+    run_training(small_config(), folder, StopRequest())
+    data = load_dataset()
+    for module, split, times in ((loop, data.val, 3), (training_results, data.test, 1)):
+        assert [torch.equal(pixels, split.pixels) for pixels in seen[module]] == [True] * times
 
 
 def test_results_name_the_commit_that_was_there_at_the_start(small_config, folder, monkeypatch):
@@ -63,17 +108,43 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
 def test_epochs_take_the_place_of_steps(small_config, folder):
     config = small_config("trainer.max_epochs=2", "trainer.batch_size=5000")
     assert run_training(config, folder, StopRequest())["steps"] == 20
+    state = TrainingState(config, load_dataset(), torch.device("cpu"))
+    state.step = 10  # of 20, not of trainer.max_steps
+    assert state.lr_course == learning_rate_course(config.optim, 10, 20)
 
 
-def test_early_stopping_counts_only_after_annealing(small_config, tmp_path):
-    overrides = ("optim.lr=1e-9", "trainer.early_stopping=2", "trainer.max_steps=200")
-    plain = run_training(small_config(*overrides), RunFolder(tmp_path / "a"), StopRequest())
-    annealing = ("objective.annealing=kl", "objective.annealing_steps=100")
-    annealed = run_training(
-        small_config(*overrides, *annealing), RunFolder(tmp_path / "b"), StopRequest()
-    )
-    assert annealed["steps"] >= 110
-    assert plain["steps"] < 200
+COURSE = (5.0, 4.0, 4.5, 3.0, 3.5, 3.6, 2.0)
+WORSE = (5.0, 6.0, 7.0, 8.0, 9.0)
+KL = ("objective.annealing=kl", "objective.annealing_steps=25")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "overrides", "stopped"),
+    [(COURSE, (), 60), (WORSE, (), 30), (WORSE, KL, 40)],  # with KL, β is 1 from step 25 on
+)
+def test_early_stopping_counts_validations_without_a_better_one(
+    small_config, folder, found, bounds, overrides, stopped
+):
+    found(*bounds)
+    length = ("trainer.early_stopping=2", "trainer.max_steps=200")
+    results = run_training(small_config(*length, *overrides), folder, StopRequest())
+    assert results["steps"] == stopped
+
+
+def test_an_interrupted_run_goes_on_counting(small_config, folder, found, monkeypatch):
+    found(*COURSE)
+    config = small_config("trainer.early_stopping=2", "trainer.max_steps=200")
+    train_step, stop = TrainingState.train_step, StopRequest()
+
+    def step(self):
+        train_step(self)
+        if self.step == 55:
+            stop.signal = signal.SIGTERM
+
+    monkeypatch.setattr(TrainingState, "train_step", step)
+    with pytest.raises(Interrupted):
+        run_training(config, folder, stop)
+    assert run_training(config, folder, StopRequest())["steps"] == 60
 
 
 def test_divergence_names_step_and_term_and_keeps_the_checkpoint(small_config, folder, monkeypatch):
@@ -127,6 +198,8 @@ def test_learning_rate_warms_up_and_decays_to_zero(make_config):
     assert course[500] == pytest.approx(0.5)
     assert 0 < course[-1] < 1e-5
     assert all(math.isfinite(lr) for lr in course)
+    steady = config.model_copy(update={"decay": "none"})
+    assert [learning_rate_course(steady, step, 1000) for step in (4, 9, 500, 999)] == [0.5, 1, 1, 1]
 
 
 class Clock:

@@ -20,7 +20,7 @@ ALL = ("data.train_on_val=true", "eval.checkpoint=last", "data.binarization=fixe
 def asked(folder, split):
     again = {"elbo_draws": 2, "num_samples": 2, "checkpoint": None, "seed": 0}
     run = {"run": str(folder.path), "split": split, "device": "cpu", "num_threads": 1}
-    return run | {"eval": again}
+    return run | {"data": {"root": None}, "eval": again}
 
 
 @pytest.fixture
