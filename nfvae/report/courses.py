@@ -92,5 +92,5 @@ def _split(history: Mapping[str, Series]) -> str | None:
 
 
 def _condition(conditions: Conditions, protocol: str | None) -> str:
-    named = f"{conditions.bits}, {conditions.latent_dim} latents"
+    named = f"{conditions.trained_on}, {conditions.latent_dim} latents"
     return named if protocol is None else f"{named}, protocol {protocol}"

@@ -100,7 +100,7 @@ def _title(protocol: str | None) -> str:
 def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
     data, num_samples = conditions.data, conditions.num_importance_samples
     sentences = [
-        f"{DATA_NAMES.get(data, data)}, {conditions.bits}, {conditions.split} split, "
+        f"{DATA_NAMES.get(data, data)}, {conditions.trained_on}, {conditions.split} split, "
         f"{conditions.latent_dim} latents"
     ]
     if num_samples:

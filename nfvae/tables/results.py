@@ -32,7 +32,7 @@ class Conditions(NamedTuple):
     num_importance_samples: Count
 
     @property
-    def bits(self) -> str:
+    def trained_on(self) -> str:
         """What was trained on, in words."""
         also = ", trained on the validation images too" if self.train_on_val else ""
         return f"{self.binarization} binarization{also}"
