@@ -109,7 +109,8 @@ def _lengths(cells: Iterable[Cell]) -> list[Graphic]:
             caption = (
                 "−ELBO, gap and NLL against the number of flow steps, "
                 f"{conditions.trained_on}, {conditions.split} split, "
-                f"{conditions.latent_dim} latents, S = {conditions.num_importance_samples:,}; dotted: published"
+                f"{conditions.latent_dim} latents, "
+                f"S = {conditions.num_importance_samples:,}; dotted: published"
             )
             graphics.append(vector(figure, f"length{len(graphics)}", caption, wide=True))
     return graphics
