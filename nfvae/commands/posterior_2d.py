@@ -72,7 +72,7 @@ def _check(runs: Mapping[str, Config]) -> Config:
                 f"run={run} has model.latent_dim={config.model.latent_dim}; a picture of its "
                 "posterior needs 2"
             )
-        other = differences({"data": config.data.model_dump()}, {"data": first.data.model_dump()})
+        other = differences(config.data.model_dump(), first.data.model_dump(), "data.")
         for key, its, firsts in other:
             raise ConfigError(f"run={run} has {key}={its}, the first run {key}={firsts}")
     return first

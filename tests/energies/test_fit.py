@@ -6,12 +6,9 @@ import signal
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from torch.distributions import Independent, Normal, kl_divergence
 
 from nfvae.commands.fit_energy import fit_energy
-from nfvae.composition import CONF
 from nfvae.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.energies.fit import PlainPosterior, fit, free_energy
 from nfvae.energies.task import FitTask, load_posterior, run_task
@@ -95,12 +92,10 @@ def test_what_a_fit_leaves(short_task, tmp_path):
 
 
 @pytest.mark.usefixtures("fast_measure")
-def test_the_command_fits_and_draws(tmp_path, monkeypatch, capsys):
+def test_the_command_fits_and_draws(make_fit_config, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        short = ["K=2", "energy=U2", "fit.max_steps=5", "fit.num_samples=32"]
-        composed = OmegaConf.to_container(compose("fit_energy", short), resolve=True)
-    assert fit_energy(composed) == 0
+    short = make_fit_config("K=2", "energy=U2", "fit.max_steps=5", "fit.num_samples=32")
+    assert fit_energy(short.model_dump()) == 0
     folder = tmp_path / "outputs" / "U2_planar_K2_seed0"
     results = json.loads((folder / "results.json").read_text())
     assert (folder / "figure.png").stat().st_size > 10_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nfvae.commands.posterior_2d import Posterior2dConfig, posterior_2d
+from nfvae.commands.posterior_2d import Posterior2dConfig, _check, posterior_2d
 from nfvae.config import check_section
 from nfvae.errors import ConfigError, RunFolderError
 from nfvae.storage.run_folder import RunFolder
@@ -28,3 +28,13 @@ def test_needs_a_run_with_two_latents(make_config, tmp_path):
     config = make_config("model.latent_dim=3")
     with RunFolder(tmp_path / "run").held(config), pytest.raises(ConfigError, match="needs 2"):
         posterior_2d(PLAIN | {"run": str(tmp_path / "run")})
+
+
+def test_only_runs_on_the_same_bits_stand_side_by_side(make_config):
+    first = make_config("model.latent_dim=2")
+    moved = make_config("model.latent_dim=2", "data.root=/elsewhere")
+    assert _check({"a": first, "b": moved}) is first
+    other = make_config("model.latent_dim=2", "data.binarization=fixed")
+    told = "run=b has data.binarization=fixed, the first run data.binarization=dynamic"
+    with pytest.raises(ConfigError, match=told):
+        _check({"a": first, "b": other})
