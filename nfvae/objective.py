@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from nfvae.likelihood import bernoulli_log_likelihood
+from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
 from nfvae.posterior import Draw, log_standard_normal
 from nfvae.vae import VAE
 

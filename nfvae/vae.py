@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nfvae.flows import Flow
-from nfvae.nets import mlp
-from nfvae.nets.mlp import Activation
+from nfvae.networks import mlp
+from nfvae.networks.mlp import Activation
 from nfvae.posterior import FlowPosterior
 
 START_LOG_SCALE = -1.0

@@ -1,10 +1,12 @@
 """Time flows, training steps, the NLL and the start: python scripts/benchmark.py."""
 
-from nfvae.cli import run_script
+from nfvae.experiments.cli import run_script
 
 
 def main(composed) -> int:
-    from nfvae.commands.benchmark import benchmark  # after --help and completion have answered
+    from nfvae.experiments.commands.benchmark import (
+        benchmark,  # after --help and completion have answered
+    )
 
     return benchmark(composed)
 

@@ -1,10 +1,12 @@
 """Measure a trained run again: python scripts/evaluate.py run=outputs/planar_K16_seed0."""
 
-from nfvae.cli import run_script
+from nfvae.experiments.cli import run_script
 
 
 def main(composed) -> int:
-    from nfvae.commands.evaluate import evaluate  # after --help and completion have answered
+    from nfvae.experiments.commands.evaluate import (
+        evaluate,  # after --help and completion have answered
+    )
 
     return evaluate(composed)
 

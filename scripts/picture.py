@@ -1,10 +1,12 @@
 """Draw what a run has learned: python scripts/picture.py run=outputs/planar_K16_seed0."""
 
-from nfvae.cli import run_script
+from nfvae.experiments.cli import run_script
 
 
 def main(composed) -> int:
-    from nfvae.commands.picture import picture  # after --help and completion have answered
+    from nfvae.experiments.commands.picture import (
+        picture,  # after --help and completion have answered
+    )
 
     return picture(composed)
 

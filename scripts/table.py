@@ -1,10 +1,10 @@
 """The papers' tables: python scripts/table.py outputs/rezende2015 --out outputs/tables."""
 
-from nfvae.cli import run_command
+from nfvae.experiments.cli import run_command
 
 
 def main(arguments) -> int:
-    from nfvae.commands.table import table  # once Ctrl-C ends the process at once
+    from nfvae.experiments.commands.table import table  # once Ctrl-C ends the process at once
 
     return table(arguments)
 

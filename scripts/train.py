@@ -1,16 +1,16 @@
 """Train a VAE: python scripts/train.py flow=planar K=16; or, with -m, many."""
 
-from nfvae.cli import run_script
+from nfvae.experiments.cli import run_script
 
 
 def main(composed) -> int:
-    from nfvae.commands.train import train  # after --help and completion have answered
+    from nfvae.experiments.commands.train import train  # after --help and completion have answered
 
     return train(composed)
 
 
 def sweep(jobs) -> int:
-    from nfvae.commands.sweep import sweep
+    from nfvae.experiments.commands.sweep import sweep
 
     return sweep(jobs)
 

@@ -12,7 +12,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nfvae.config import Config, parse_config
+from nfvae.experiments.config import Config, parse_config
 from nfvae.flows import FLOWS
 from nfvae.vae import VAE
 

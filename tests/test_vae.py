@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nfvae.flows import FLOWS
-from nfvae.nets import mlp
+from nfvae.networks import mlp
 from nfvae.vae import VAE
 
 FORMULAS = {

@@ -12,14 +12,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from nfvae.config import OptimConfig, Section
 from nfvae.energies.targets import Energy
 from nfvae.errors import DivergenceError
+from nfvae.experiments.config import OptimConfig, Section
+from nfvae.experiments.interruption import StopRequest
 from nfvae.flows import Flow
-from nfvae.interruption import StopRequest
 from nfvae.objective import annealing_beta
-from nfvae.optim import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.posterior import Draw, FlowPosterior
+from nfvae.training.optimizers import learning_rate_course, make_optimizer, set_learning_rates
 
 
 class FitConfig(Section):

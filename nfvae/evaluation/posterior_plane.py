@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nfvae.grid import Grid
-from nfvae.likelihood import bernoulli_log_likelihood
+from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
 from nfvae.posterior import log_standard_normal
 from nfvae.vae import VAE
 

@@ -10,13 +10,13 @@ import torch
 from nfvae.data import Split, gather_batch
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
-from nfvae.interruption import StopRequest
-from nfvae.monitoring.metrics_log import MetricsLog
-from nfvae.monitoring.model_log import flow_histograms, model_pictures
-from nfvae.monitoring.progress import Progress
+from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.monitoring.metrics_log import MetricsLog
+from nfvae.experiments.monitoring.model_log import flow_histograms, model_pictures
+from nfvae.experiments.monitoring.progress import Progress
+from nfvae.experiments.storage.checkpoint import save_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.objective import elbo_terms
-from nfvae.storage.checkpoint import save_checkpoint
-from nfvae.storage.run_folder import RunFolder
 from nfvae.training.state import TrainingState
 
 # Validation uses the same noise each time, so that its course shows the model's change alone.

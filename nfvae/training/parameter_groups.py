@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from nfvae.config import VAEOptimConfig
+from nfvae.experiments.config import VAEOptimConfig
 from nfvae.vae import VAE
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from nfvae.config import Config, TrainerConfig
 from nfvae.data import BatchSchedule, Dataset, gather_batch, pixel_mean
-from nfvae.loading import does_not_fit, load_weights, make_vae
+from nfvae.experiments.config import Config, TrainerConfig
+from nfvae.experiments.loading import does_not_fit, load_weights, make_vae
+from nfvae.experiments.storage.same_run import check_same_run
 from nfvae.objective import (
     ElboTerms,
     annealed_log_weight,
@@ -18,10 +19,9 @@ from nfvae.objective import (
     elbo_terms,
     importance_weighted,
 )
-from nfvae.optim import learning_rate_course, make_optimizer, set_learning_rates
-from nfvae.storage.same_run import check_same_run
 from nfvae.training.compiled import compile_flow
 from nfvae.training.meter import Meter
+from nfvae.training.optimizers import learning_rate_course, make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
 
 TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det", "grad_norm")

@@ -4,8 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nfvae.commands.fit_energy import FitEnergyConfig
-from nfvae.config import check_section
+from nfvae.experiments.commands.fit_energy import FitEnergyConfig
+from nfvae.experiments.config import check_section
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -8,10 +8,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from nfvae.commands.fit_energy import fit_energy
-from nfvae.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.energies.fit import PlainPosterior, fit, free_energy
-from nfvae.energies.task import FitTask, load_posterior, run_task
 from nfvae.errors import (
     CheckpointError,
     ConfigError,
@@ -19,9 +16,12 @@ from nfvae.errors import (
     NotInvertibleError,
     RunFolderError,
 )
-from nfvae.figures.energy import WINDOW, density_of, energy_figure
+from nfvae.experiments.commands.fit_energy import fit_energy
+from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
+from nfvae.experiments.energies.task import FitTask, load_posterior, run_task
+from nfvae.experiments.figures.energy import WINDOW, density_of, energy_figure
+from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.flows import FLOWS
-from nfvae.interruption import Interrupted, StopRequest
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def short_task(make_fit_config):
 @pytest.fixture
 def fast_measure(monkeypatch):
     """Measure by fewer samples and cells; the full size is measured in test_kl."""
-    from nfvae.energies import kl, task
+    from nfvae.energies import kl
+    from nfvae.experiments.energies import task
     from nfvae.grid import Grid
 
     monkeypatch.setattr(

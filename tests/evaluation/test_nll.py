@@ -6,7 +6,7 @@ from nfvae.data import Split
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.evaluation.nll import log_evidence
 from nfvae.flows import FLOWS
-from nfvae.likelihood import bernoulli_log_likelihood
+from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
 from nfvae.objective import elbo_terms
 from nfvae.posterior import log_standard_normal
 from nfvae.vae import VAE

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nfvae.evaluation.posterior_plane import posterior_on_grid
-from nfvae.figures.posterior import posterior_figure
-from nfvae.likelihood import bernoulli_log_likelihood
+from nfvae.experiments.figures.posterior import posterior_figure
+from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
 from nfvae.objective import elbo_terms, importance_weighted
 
 

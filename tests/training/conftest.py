@@ -1,7 +1,7 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nfvae.interruption import Interrupted, StopRequest
+from nfvae.experiments.interruption import Interrupted, StopRequest
 
 
 class StopAfter(StopRequest):

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nfvae.storage.checkpoint import load_checkpoint
-from nfvae.storage.run_folder import RunFolder
+from nfvae.experiments.storage.checkpoint import load_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("NFVAE_KILLS", "5"))

@@ -6,20 +6,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nfvae.config import OptimConfig
 from nfvae.data import load_dataset
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
-from nfvae.interruption import Interrupted, StopRequest
-from nfvae.loading import load_vae
-from nfvae.optim import learning_rate_course
-from nfvae.storage.checkpoint import load_checkpoint
-from nfvae.storage.run_folder import RunFolder
+from nfvae.experiments import measure as training_results
+from nfvae.experiments.config import OptimConfig
+from nfvae.experiments.interruption import Interrupted, StopRequest
+from nfvae.experiments.loading import load_vae
+from nfvae.experiments.measure import measure
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.checkpoint import load_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import loop
-from nfvae.training import results as training_results
 from nfvae.training.meter import Meter
-from nfvae.training.results import measure
-from nfvae.training.run import run_training
+from nfvae.training.optimizers import learning_rate_course
 from nfvae.training.state import TrainingState
 
 RESULTS = {
@@ -100,7 +100,7 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
         commit[0] = "a later one"
         train_step(self)
 
-    monkeypatch.setattr("nfvae.provenance._git_commit", lambda: commit[0])
+    monkeypatch.setattr("nfvae.experiments.provenance._git_commit", lambda: commit[0])
     monkeypatch.setattr(TrainingState, "train_step", step)
     assert run_training(small_config(), folder, StopRequest())["git_commit"] == "that which runs"
 

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from nfvae.interruption import StopRequest
-from nfvae.loading import make_vae
-from nfvae.optim import make_optimizer, set_learning_rates
-from nfvae.storage.run_folder import RunFolder
+from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.loading import make_vae
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.training.optimizers import make_optimizer, set_learning_rates
 from nfvae.training.parameter_groups import parameter_groups
-from nfvae.training.run import run_training
 
 OWN = ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.5")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from nfvae.errors import CheckpointError
-from nfvae.interruption import Interrupted, StopRequest
-from nfvae.storage.checkpoint import load_checkpoint, save_checkpoint
-from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import run_training
+from nfvae.experiments.interruption import Interrupted, StopRequest
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
 
 PROVENANCE = {"train_seconds", "steps_per_second", "git_commit"}
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from nfvae.errors import DivergenceError
-from nfvae.interruption import Interrupted, StopRequest
-from nfvae.optim import learning_rate_course
-from nfvae.storage.checkpoint import load_checkpoint
-from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import run_training
+from nfvae.experiments.interruption import Interrupted, StopRequest
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.checkpoint import load_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.training.optimizers import learning_rate_course
 from nfvae.training.state import TrainingState
 
 REWIND = ("trainer.on_nan=rewind", "trainer.val_every=10", "trainer.checkpoint_every=15")

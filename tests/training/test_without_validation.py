@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from nfvae.commands.evaluate import evaluate
 from nfvae.errors import ConfigError
-from nfvae.interruption import Interrupted, StopRequest
-from nfvae.loading import load_vae
-from nfvae.storage.checkpoint import load_checkpoint
-from nfvae.storage.run_folder import RunFolder
-from nfvae.training.run import run_training
+from nfvae.experiments.commands.evaluate import evaluate
+from nfvae.experiments.interruption import Interrupted, StopRequest
+from nfvae.experiments.loading import load_vae
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.checkpoint import load_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training.state import TrainingState
 
 ALL = ("data.train_on_val=true", "eval.checkpoint=last", "data.binarization=fixed")

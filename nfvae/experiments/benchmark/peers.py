@@ -1,0 +1,60 @@
+"""Planar flows of other libraries, behind the call `(z, params) -> (z_K, log_det)`."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nfvae.errors import ConfigError
+from nfvae.experiments.benchmark.planar_loops import PlanarLoop
+
+FlowFunction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def pyro_planar(dim: int, num_steps: int) -> FlowFunction:
+    """Pyro's ConditionalPlanar, conditioned on the packed parameters of `Planar`."""
+    try:
+        from pyro.distributions.transforms import ConditionalPlanar
+    except ImportError:
+        raise _missing("pyro") from None
+    unpack = PlanarLoop(dim, num_steps).unpack
+
+    def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        log_det = z.new_zeros(z.shape[:-1])
+        for w, u, b in unpack(params):
+            # its network is asked for (bias, u, w); here the encoder has given them already
+            step = ConditionalPlanar(lambda context: context).condition((b, u, w))
+            y = step(z)
+            log_det = log_det + step.log_abs_det_jacobian(z, y)
+            z = y
+        return z, log_det
+
+    return flow
+
+
+def normflows_planar(dim: int, num_steps: int) -> FlowFunction:
+    """normflows' Planar, which has one set of parameters for all images: it takes no others."""
+    try:
+        from normflows.flows import Planar
+    except ImportError:
+        raise _missing("normflows") from None
+    steps = [Planar((dim,)) for _ in range(num_steps)]
+    for step in steps:
+        torch.nn.init.zeros_(step.u)
+
+    def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        shape = z.shape
+        z, log_det = z.reshape(-1, dim), z.new_zeros(z.shape[:-1].numel())
+        for step in steps:
+            z, step_log_det = step(z)
+            log_det = log_det + step_log_det
+        return z.reshape(shape), log_det.reshape(shape[:-1])
+
+    return flow
+
+
+def _missing(library: str) -> ConfigError:
+    return ConfigError(
+        f"{library} is not installed, so there is nothing to compare with; "
+        "pip install -e '.[bench]', or leave it out by peers=false"
+    )

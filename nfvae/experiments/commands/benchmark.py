@@ -1,0 +1,161 @@
+"""benchmark.py: a table of times for each part, medians over rounds, and the same as JSON."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from nfvae.errors import ConfigError, shown
+from nfvae.experiments.benchmark import suite
+from nfvae.experiments.benchmark.startup import startup
+from nfvae.experiments.config import (
+    Config,
+    NumThreads,
+    Positive,
+    Section,
+    check_section,
+    parse_config,
+)
+from nfvae.experiments.figures.scaling import scaling_figure
+from nfvae.experiments.figures.style import save_png
+from nfvae.experiments.loading import read_data
+from nfvae.experiments.memory import check_memory
+from nfvae.experiments.provenance import provenance
+from nfvae.experiments.storage.atomic import make_output_folder
+from nfvae.experiments.storage.config_file import look_up
+from nfvae.experiments.storage.json_file import write_json
+
+NLL_IMAGES, NLL_SAMPLES = 20, 5000
+COMPILED: list[tuple[dict[str, Any], int]] = [({"name": "planar"}, 16), ({"name": "spline"}, 4)]
+
+Part = Literal["flow", "step", "compile", "nll", "startup", "scaling"]
+Steps = Annotated[int, Field(ge=0, le=10_000)]
+Row = dict[str, Any]
+
+
+class BenchmarkConfig(Section):
+    """What benchmark.py takes beside the sections of a training run."""
+
+    parts: Annotated[list[Part], Field(min_length=1)]
+    K: Annotated[list[Steps], Field(min_length=1)]
+    batch_size: Annotated[list[Positive], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=1, le=10_000)]
+    peers: bool
+    num_threads: NumThreads
+    folder: Annotated[str, Field(min_length=1)]
+
+
+def benchmark(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; raises NfvaeError."""
+    own = BenchmarkConfig.model_fields.keys()
+    config = check_section(BenchmarkConfig, {k: v for k, v in composed.items() if k in own})
+    base = {k: v for k, v in composed.items() if k not in own}
+    if (name := look_up(base, "flow.name")) != "planar":
+        raise ConfigError(
+            f"flow={shown(name)} has no loops and peers to compare with; only flow=planar has"
+        )
+    runs = {
+        (K, batch): _run_config(base, K, batch) for batch in config.batch_size for K in config.K
+    }
+    first = next(iter(runs.values()))
+    data = read_data(first.data)
+    made_by = provenance()
+    folder = Path(config.folder)
+    make_output_folder(folder, "folder=")
+    torch.set_num_threads(config.num_threads)
+    torch.manual_seed(first.seed)
+    few = max(3, config.repeats // 10)
+
+    def flows() -> list[Row]:
+        dim, repeats, peers = first.model.latent_dim, config.repeats, config.peers
+        return [
+            {"K": K, "B": batch} | suite.flow_alone(dim, K, batch, repeats, peers)
+            for K, batch in runs
+            if K
+        ]
+
+    def steps() -> list[Row]:
+        return [
+            {"K": K, "B": batch} | suite.training_step(run, data, config.repeats)
+            for (K, batch), run in runs.items()
+        ]
+
+    def compiled() -> list[Row]:
+        rows = []
+        for flow, K in COMPILED:
+            run = _run_config({**base, "flow": flow}, K, first.trainer.batch_size)
+            rows.append(
+                {"flow": flow["name"], "K": K} | suite.compiled_step(run, data, config.repeats)
+            )
+        return rows
+
+    def nll() -> list[Row]:
+        return [
+            {
+                "K": K,
+                "S": NLL_SAMPLES,
+                "images·samples/s": suite.nll_throughput(run, data, NLL_IMAGES, NLL_SAMPLES, few),
+            }
+            for (K, batch), run in runs.items()
+            if batch == first.trainer.batch_size
+        ]
+
+    measures: dict[Part, tuple[str, Callable[[], list[Row]]]] = {
+        "flow": ("planar flow alone, forward and backward, ms", flows),
+        "step": ("training step, ms", steps),
+        "compile": ("training step with and without torch.compile of the flow, ms", compiled),
+        "nll": ("importance-weighted NLL", nll),
+        "startup": ("start, seconds", lambda: [startup(few)]),
+        "scaling": ("planar flow alone against its sizes, ms", lambda: suite.scaling(few)),
+    }
+    measured = {}
+    for part in config.parts:
+        title, measure = measures[part]
+        measured[part] = measure()
+        print(f"\n{title}\n{_table(measured[part])}", flush=True)
+    if "scaling" in measured:
+        save_png(scaling_figure(measured["scaling"]), folder / "scaling.png", dpi=110)
+    machine = {"processor": _processor(), "cores": os.cpu_count()}
+    settings = {"repeats": config.repeats, "num_threads": config.num_threads}
+    write_json(folder / "benchmark.json", measured | settings | machine | made_by)
+    print(f"\nwritten to  {folder}")
+    return 0
+
+
+def _run_config(base: Mapping[str, Any], K: int, batch: int) -> Config:
+    flow = base["flow"] if K else {"name": "none"}
+    place = {"device": "cpu", "run": {"dir": None, "name": None}}
+    trainer = {**base.get("trainer", {}), "batch_size": batch}
+    config = parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
+    check_memory(config, torch.device("cpu"))
+    return config
+
+
+def _table(rows: list[Row]) -> str:
+    """Rows under the names of their columns, aligned to the right."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _processor() -> str:
+    """The processor's name, as Linux and others tell it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((s.partition(":")[2].strip() for s in lines if s.startswith("model name")), "")

@@ -1,0 +1,95 @@
+"""evaluate.py: measure a run's checkpoint again, on the test split or another."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nfvae.data import SplitName
+from nfvae.errors import ConfigError
+from nfvae.experiments.cli import command_line
+from nfvae.experiments.config import (
+    Checkpoint,
+    Device,
+    MeasureConfig,
+    NumThreads,
+    Section,
+    check_section,
+)
+from nfvae.experiments.device import choose_device, device_name
+from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
+from nfvae.experiments.loading import load_vae_and_step, read_data
+from nfvae.experiments.measure import measure
+from nfvae.experiments.monitoring.summary import summary
+from nfvae.experiments.provenance import provenance
+from nfvae.experiments.storage.atomic import require_writable
+from nfvae.experiments.storage.run_folder import RunFolder
+
+
+class AgainConfig(MeasureConfig):
+    """How, and of which checkpoint; null is the one that the run's own results are of."""
+
+    checkpoint: Checkpoint | None
+
+
+class RootConfig(Section):
+    """Where the data are; null is where the run had them."""
+
+    root: str | None
+
+
+class EvaluateConfig(Section):
+    """What evaluate.py takes."""
+
+    run: str
+    data: RootConfig
+    split: SplitName
+    device: Device
+    num_threads: NumThreads | None
+    eval: AgainConfig
+
+
+def evaluate(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; the figures go to the run's folder; raises NfvaeError."""
+    config = check_section(EvaluateConfig, composed)
+    folder = RunFolder(Path(config.run))
+    run = folder.parse_config()
+    require_writable(folder.path)
+    device = choose_device(config.device)
+    if config.num_threads is not None:
+        torch.set_num_threads(config.num_threads)
+    checkpoint = config.eval.checkpoint or run.eval.checkpoint
+    vae, step = load_vae_and_step(folder.path, checkpoint, device)
+    made_by = provenance()
+    root = run.data.root if config.data.root is None else config.data.root
+    data = read_data(run.data.model_copy(update={"root": root}))
+    split = data.split(config.split)
+    if split.redrawn:
+        raise ConfigError(
+            f"split={config.split} has no settled bits to measure: data.binarization="
+            f"{run.data.binarization} draws them anew for each batch; "
+            f"allowed: {', '.join(data.settled)}"
+        )
+    with stop_on_signals() as stop:
+        try:
+            results = measure(vae, split.to(device), config.split, config.eval, checkpoint, stop)
+        except Interrupted as reason:
+            print(f"{reason}; nothing was written. To repeat: {command_line()}", file=sys.stderr)
+            return EXIT_STATUS
+    described = {
+        "run": config.run,
+        "checkpoint": checkpoint,
+        "step": step,
+        "elbo_draws": config.eval.elbo_draws,
+        "eval_seed": config.eval.seed,
+        "binarization": run.data.binarization,
+        "train_on_val": run.data.train_on_val,
+        "device": device_name(device),
+        "num_threads": torch.get_num_threads(),
+    }
+    written = folder.write_evaluation(results | described | made_by)
+    print(summary(results))
+    print(f"written to  {written}")
+    return 0

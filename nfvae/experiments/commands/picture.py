@@ -1,0 +1,38 @@
+"""picture.py: draw what a run has learned."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from nfvae.data import batches_in_order
+from nfvae.experiments.config import Section, Seed, check_section
+from nfvae.experiments.figures.run import run_figure
+from nfvae.experiments.figures.style import save_png
+from nfvae.experiments.loading import load_vae, read_data
+from nfvae.experiments.storage.atomic import require_file
+from nfvae.experiments.storage.run_folder import RunFolder
+
+
+class PictureConfig(Section):
+    """What picture.py takes."""
+
+    run: str
+    file: Annotated[str, Field(min_length=1)] | None
+    seed: Seed
+
+
+def picture(composed: Mapping[str, Any]) -> int:
+    """Returns the exit status; the figure goes to picture.png; raises NfvaeError."""
+    config = check_section(PictureConfig, composed)
+    folder = RunFolder(Path(config.run))
+    file = folder.path / "picture.png" if config.file is None else Path(config.file)
+    run = folder.parse_config()
+    require_file(file, ".png")
+    data = read_data(run.data)
+    x = next(batches_in_order(data.test, 32))
+    figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
+    save_png(figure, file, dpi=100)
+    print(f"written to  {file}")
+    return 0

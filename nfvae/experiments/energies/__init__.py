@@ -1,0 +1,1 @@
+"""Fits of flows to two-dimensional energies."""

@@ -1,0 +1,45 @@
+"""What each step of a flow, and each latent unit, does: one bar each."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nfvae.experiments.figures.style import LINE_COLOURS, QUIET, legend, panel
+
+FLOOR = 1e-4  # of the activity's axis; estimates of nothing are as often below zero as above
+
+
+def log_det_figure(by_step: Sequence[float]) -> Figure:
+    """Mean log|det ∂f_k/∂z_{k−1}| in nats, of steps k = 1 … K."""
+    figure, axes = panel("k, step of the flow", "log |det| (nats)")
+    axes.bar(range(1, len(by_step) + 1), by_step, color=LINE_COLOURS[0], width=0.75)
+    axes.axhline(0, color=QUIET, linewidth=0.8)
+    _numbered(axes, len(by_step))
+    return figure
+
+
+def activity_figure(activity: Sequence[float], threshold: float) -> Figure:
+    """Var_x E[z_i|x] of each latent unit in order, and the threshold of being active."""
+    figure, axes = panel("latent units, in descending order", "Var E[z | x]")
+    values = [max(value, FLOOR) for value in sorted(activity, reverse=True)]
+    axes.bar(
+        range(1, len(values) + 1),
+        [value - FLOOR for value in values],
+        bottom=FLOOR,
+        color=LINE_COLOURS[2],
+        width=0.75,
+    )
+    label = f"active above {threshold:g}"
+    axes.axhline(threshold, color=LINE_COLOURS[1], linestyle="--", linewidth=1.2, label=label)
+    axes.set_yscale("log")
+    axes.set_ylim(FLOOR, 8 * max(1.0, *values))  # room for the legend
+    _numbered(axes, len(values))
+    legend(axes)
+    return figure
+
+
+def _numbered(axes: Axes, count: int) -> None:
+    axes.set_xlim(0.3, count + 0.7)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))

@@ -1,0 +1,138 @@
+"""A live line for each run of a sweep and one for all of it; without a terminal, plain lines."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nfvae.experiments.launching.plan import PlannedRun
+from nfvae.experiments.launching.processes import Job, Outcome
+from nfvae.experiments.storage.history import latest
+from nfvae.experiments.storage.run_folder import RunFolder
+
+LINE_EVERY = 60.0  # seconds, without a terminal
+LOOK_EVERY = 1.0
+RUN_BAR = "{desc:<34} {percentage:3.0f}% {bar:18} {n_fmt}/{total_fmt} [{remaining} left]{postfix}"
+ALL_BAR = "{desc} {percentage:3.0f}% {bar:18} [{elapsed}, {remaining} left]"
+
+
+class Display:
+    """Watches the runs' metrics.jsonl.
+
+    Args:
+        runs: by name of their job, those that are not complete.
+        complete: how many are complete already.
+    """
+
+    def __init__(self, runs: Mapping[str, PlannedRun], complete: int) -> None:
+        self._runs = runs
+        self._counts = {"done": complete, "failed": 0, "interrupted": 0}
+        self._total = len(runs) + complete
+        self._steps = {name: read_progress(run.path)[0] for name, run in runs.items()}
+        self._bars: dict[str, tqdm[Any]] = {}
+        self._rows: dict[str, int] = {}
+        self._live = sys.stderr.isatty()
+        self._next_look = self._next_line = 0.0
+        self._all = tqdm(
+            total=sum(run.steps for run in runs.values()),
+            initial=sum(self._steps.values()),
+            disable=not self._live,
+            bar_format=ALL_BAR,
+            dynamic_ncols=True,
+            smoothing=0.02,
+        )
+        self._show_counts()
+
+    def started(self, job: Job) -> None:
+        """A line of its own for a run."""
+        if not self._live:
+            self._say(f"started      {job.name}")
+            return
+        self._rows[job.name] = min({*range(1, len(self._rows) + 2)} - {*self._rows.values()})
+        self._bars[job.name] = tqdm(
+            desc=job.name,
+            total=self._runs[job.name].steps,
+            initial=self._steps[job.name],
+            position=self._rows[job.name],
+            bar_format=RUN_BAR,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def ended(self, outcome: Outcome) -> None:
+        """A line that stays."""
+        self._counts[outcome.state] += 1
+        if outcome.job.name in self._bars:
+            self._bars.pop(outcome.job.name).close()
+            del self._rows[outcome.job.name]
+        run = self._runs[outcome.job.name]
+        if outcome.state == "done":
+            self._say(f"done         {outcome.job.name}  {_figures(run.path)}")
+        else:
+            self._say(f"{outcome.state:<12} {outcome.job.name}: {outcome.reason}")
+        if outcome.state != "interrupted":
+            self._advance(outcome.job.name, run.steps)
+        self._show_counts()
+
+    def poll(self) -> None:
+        """Look at the runs' files now and then."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY
+        told = not self._live and now >= self._next_line
+        if told:
+            self._next_line = now + LINE_EVERY
+        for name, run in self._runs.items():
+            if self._live and name not in self._bars:
+                continue
+            step, neg_elbo = read_progress(run.path)
+            moved = step != self._steps[name]
+            self._advance(name, step)
+            if name in self._bars:
+                bar = self._bars[name]
+                bar.update(step - bar.n)
+                if neg_elbo is not None:
+                    bar.set_postfix_str(f"−ELBO {neg_elbo:.2f}", refresh=False)
+                bar.refresh()
+            elif told and moved and neg_elbo is not None:
+                self._say(f"step {step:>7} of {run.steps}  {name}  −ELBO {neg_elbo:.2f}")
+        self._all.refresh()
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        for bar in self._bars.values():
+            bar.close()
+        self._all.close()
+
+    def _advance(self, name: str, step: int) -> None:
+        self._all.update(step - self._steps[name])
+        self._steps[name] = step
+
+    def _show_counts(self) -> None:
+        told = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
+        self._all.set_description_str(f"{self._total} runs" + (f": {told}" if told else ""))
+
+    def _say(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr)
+
+
+def read_progress(path: Path) -> tuple[int, float | None]:
+    """Step and training −ELBO on the last lines of a run's metrics.jsonl; (0, None) if none."""
+    last_step = None
+    with suppress(OSError):  # a run whose log cannot be read is shown without progress
+        for step, metrics in latest(RunFolder(path).metrics):
+            last_step = step if last_step is None else last_step
+            if isinstance(neg_elbo := metrics.get("train/neg_elbo"), float):
+                return last_step, neg_elbo
+    return last_step or 0, None
+
+
+def _figures(path: Path) -> str:
+    results = RunFolder(path).read_results()
+    nll = "" if results["nll"] is None else f"  NLL {results['nll']:.2f}"
+    return f"−ELBO {results['neg_elbo']:.2f}{nll}"

@@ -1,0 +1,138 @@
+"""What a run shows while it trains: scalars in metrics.jsonl, and everything in TensorBoard."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor
+from torch.utils.tensorboard import summary
+
+from nfvae.errors import RunFolderError
+from nfvae.experiments.config import Config
+from nfvae.experiments.monitoring.event_file import LAST, EventFile
+from nfvae.experiments.monitoring.hyperparameters import hyperparameters
+from nfvae.experiments.storage.atomic import cannot_write, write_atomically
+
+BINS = 80  # of equal width; TensorBoard's own 1,500 make a file ten times as large
+
+# What the HParams table can be sorted and plotted by: figures of results.json, and the course of
+# the validation for runs that are not complete yet.
+FINAL = ("neg_elbo", "nll", "kl", "distortion", "sum_log_det", "active_units")
+HPARAM_METRICS = ("val/neg_elbo", *(f"test/{name}" for name in FINAL))
+
+
+class MetricsLog:
+    """Appends to both logs; after a resume, goes on from the checkpoint's step without repetition.
+
+    A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events later than
+    `step`, left by a run that was killed after its last checkpoint, are dropped; at step 0, all.
+
+    Raises, as the methods do:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+
+    def __init__(self, folder: Path, metrics: Path, step: int) -> None:
+        lines = _lines_until(metrics, step)
+        write_atomically(metrics, "".join(lines).encode())
+        self._folder = folder
+        with self._writing():
+            self._file = metrics.open("a")
+            (folder / LAST).unlink(missing_ok=True)  # of a run that was made to train again
+            self._events = EventFile(folder, first_step=step + 1 if step else 0)
+
+    def config(self, config: Config) -> None:
+        """Say what is run, as text and as a row of the HParams table; once, at step 0."""
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        experiment, start, _ = _hparams(hyperparameters(config))
+        with self._writing():
+            self._events.add(0, summary.text("config", f"```yaml\n{text}```"), experiment, start)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Log values under their names, "group/name"."""
+        with self._writing():
+            self._events.add(step, *(summary.scalar(*named) for named in values.items()))
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
+
+    def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:
+        """Log how finite values of any shape are distributed."""
+        made = [summary.histogram(name, v.cpu().numpy(), BINS) for name, v in values.items()]
+        with self._writing():
+            self._events.add(step, *made)
+
+    def images(self, step: int, images: Mapping[str, Tensor]) -> None:
+        """Log images [C, H, W], float in [0, 1] or uint8; C is 1 or 3."""
+        made = [summary.image(*named, dataformats="CHW") for named in images.items()]
+        with self._writing():
+            self._events.add(step, *made)
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        with self._writing():
+            self._events.sync()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._writing():
+            try:
+                self._events.close()
+            finally:
+                self._file.close()
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return _writing(self._folder)
+
+
+def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
+    """Complete the run's row of the HParams table with what results.json will hold.
+
+    Done again, by a run that was killed before it had written results.json, it leaves them once.
+
+    Raises:
+        RunFolderError: the folder cannot be written or the disk is full.
+    """
+    known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
+    _, _, end = _hparams({})
+    with _writing(folder), closing(EventFile(folder, first_step=step + 1, last=True)) as events:
+        events.add(step, *(summary.scalar(*named) for named in known), end)
+        events.sync()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:
+    """Experiment, session start and session end, for the run's own events.
+
+    SummaryWriter.add_hparams would put them in a sub-run with a time as its name.
+    """
+    return summary.hparams(values, dict.fromkeys(HPARAM_METRICS, 0.0))  # type: ignore[no-any-return]
+
+
+def _lines_until(metrics: Path, step: int) -> list[str]:
+    """Whole lines of a log up to a step; a torn last line is dropped.
+
+    Raises:
+        RunFolderError: it is not such a log.
+    """
+    if not step or not metrics.exists():
+        return []
+    kept = []
+    try:
+        for line in metrics.read_text().splitlines(keepends=True):
+            if not line.endswith("\n") or json.loads(line)["step"] > step:
+                break
+            kept.append(line)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RunFolderError(f"{metrics} is damaged ({error}); move it away to go on") from None
+    return kept

@@ -1,0 +1,66 @@
+"""What TensorBoard shows of a model every `trainer.val_every` steps, besides scalars."""
+
+import torch
+from torch import Tensor
+
+from nfvae.data import Split, gather_batch
+from nfvae.experiments.figures.pictures import latent_plane, prior_samples, reconstructions
+from nfvae.posterior import FlowPosterior
+from nfvae.vae import VAE
+
+NUM_IMAGES = 16
+NUM_POINTS = 1000  # of the latent plane
+NUM_AMORTIZED = 100  # images whose parameters of the flow enter a histogram
+
+
+def flow_histograms(posterior: FlowPosterior, step_log_dets: Tensor) -> dict[str, Tensor]:
+    """The flow's parameters and log-determinants by name, finite values only; of no steps, none.
+
+    Args:
+        posterior: of a batch of images.
+        step_log_dets: [K, B], in nats, each step's at a sample of the posterior.
+    """
+    if not len(step_log_dets):
+        return {}
+    own = [weight.detach().flatten() for weight in posterior.flow.parameters()]
+    values = {
+        "flow_params/amortized": posterior.params[:NUM_AMORTIZED],
+        "flow_params/own_weights": torch.cat(own) if own else torch.empty(0),
+        "flow_log_det/sum": step_log_dets.sum(0),
+        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(step_log_dets, start=1)},
+    }
+    finite = {name: tensor[tensor.isfinite()] for name, tensor in values.items()}
+    return {name: tensor for name, tensor in finite.items() if tensor.numel()}
+
+
+@torch.inference_mode()
+def model_pictures(
+    vae: VAE, split: Split, shape: tuple[int, int], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Images [C, H, W] for `MetricsLog.images`: reconstructions, samples, the plane of two latents.
+
+    Args:
+        vae: the model.
+        split: where the images are from.
+        shape: of an image.
+        generator: on the model's device.
+    """
+    x = gather_batch(split, torch.arange(NUM_IMAGES, device=split.pixels.device), generator)
+    pictures = {
+        "reconstructions": reconstructions(vae, x, shape, generator),
+        "samples": prior_samples(vae, shape, generator),
+    }
+    if vae.latent_dim == 2:
+        x = gather_batch(split, torch.arange(NUM_POINTS, device=split.pixels.device), generator)
+        z = vae.posterior(x).draw((), generator).z
+        pictures["latent_plane"] = latent_plane(vae, shape)
+        pictures["posterior_samples"] = _points(z, split.labels)
+    return pictures
+
+
+def _points(z: Tensor, labels: Tensor | None) -> Tensor:
+    from nfvae.experiments.figures.plane import plane_figure  # matplotlib takes long to import
+    from nfvae.experiments.figures.style import pixels
+
+    figure = plane_figure(z.cpu(), None if labels is None else labels[: len(z)].cpu())
+    return torch.from_numpy(pixels(figure)).permute(2, 0, 1)

@@ -1,0 +1,145 @@
+"""What a table says, as plain text that Markdown and LaTeX then dress."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from nfvae.experiments.tables.cells import Cell, Estimate, Quantity
+from nfvae.experiments.tables.published import PUBLISHED, Published
+from nfvae.experiments.tables.results import Conditions
+from nfvae.experiments.tables.settings import describe_settings
+
+HEADS: dict[Quantity, str] = {
+    "neg_elbo": "−ELBO",
+    "nll": "NLL",
+    "gap": "gap",
+    "kl": "KL",
+    "active_units": "active units",
+}
+NOTHING = "–"
+DATA_NAMES = {"mnist": "MNIST"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Attributes: source: "" for what was measured here, else the label of what was published."""
+
+    source: str
+    head: str
+    entries: tuple[str, ...]
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells under one set of conditions, ready to be set.
+
+    Attributes:
+        caption: the conditions, the units and what ± means.
+        columns: all of one length.
+        notes: the settings of each protocol and where published values come from. In them and in
+            the caption, `backticks` mark what one could type.
+    """
+
+    conditions: Conditions
+    caption: str
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
+
+
+def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> list[Table]:
+    """One table for each set of conditions, since numbers under different ones do not compare.
+
+    Args:
+        cells: in the order of `make_cells`.
+        published: sources; one stands beside where it has a value for some cell.
+    """
+    return [
+        _table(conditions, list(group), published)
+        for conditions, group in groupby(cells, key=lambda cell: cell.conditions)
+    ]
+
+
+def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Published]) -> Table:
+    sources = [
+        source
+        for source in published
+        if source.fits(conditions) and any((cell.flow, cell.K) in source.values for cell in cells)
+    ]
+    protocols = list(dict.fromkeys(cell.protocol for cell in cells))
+
+    def column(head: str, entry: Callable[[Cell], str], is_text: bool = False) -> Column:
+        return Column("", head, tuple(map(entry, cells)), is_text)
+
+    columns = [column("flow", lambda cell: cell.flow, True), column("K", lambda cell: str(cell.K))]
+    if len(protocols) > 1:
+        columns.insert(0, column("protocol", lambda cell: cell.protocol or NOTHING, True))
+    columns += [_measured(quantity, cells) for quantity in HEADS]
+    columns += [column("updates", _updates), column("n", lambda cell: str(len(cell.runs)))]
+    columns += [
+        _published(source, quantity, cells) for source in sources for quantity in source.digits
+    ]
+    notes = [
+        f"{_title(protocol)}: "
+        + describe_settings(run for cell in cells if cell.protocol == protocol for run in cell.runs)
+        for protocol in protocols
+    ]
+    notes += [f"{source.label}: {source.protocol}" for source in sources]
+    return Table(
+        conditions,
+        _caption(conditions, cells),
+        tuple(column for column in columns if set(column.entries) != {NOTHING}),
+        tuple(f"{note}." for note in notes),
+    )
+
+
+def _title(protocol: str | None) -> str:
+    return "Settings" if protocol is None else f"Protocol {protocol}"
+
+
+def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
+    data, num_samples = conditions.data, conditions.num_importance_samples
+    sentences = [
+        f"{DATA_NAMES.get(data, data)}, {conditions.trained_on}, {conditions.split} split, "
+        f"{conditions.latent_dim} latents"
+    ]
+    if num_samples:
+        sentences[0] += f"; NLL by importance sampling with S = {num_samples:,}"
+    if any(len(cell.runs) > 1 for cell in cells):
+        sentences.append(
+            "In nats per image: mean ± sample standard deviation over n training seeds"
+        )
+    else:
+        sentences.append("In nats per image, one run a cell")
+    if num_samples:
+        sentences.append(
+            "gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior"
+        )
+    return "".join(f"{sentence}. " for sentence in sentences).rstrip()
+
+
+def _measured(quantity: Quantity, cells: Iterable[Cell]) -> Column:
+    whole = quantity == "active_units"
+    entries = (_entry(cell.estimate(quantity), 1 if whole else 2, whole) for cell in cells)
+    return Column("", HEADS[quantity], tuple(entries))
+
+
+def _entry(estimate: Estimate | None, digits: int, whole: bool) -> str:
+    """A count of one run is a whole number."""
+    if estimate is None:
+        return NOTHING
+    if estimate.std is None:
+        return f"{estimate.mean:.{0 if whole else digits}f}"
+    return f"{estimate.mean:.{digits}f} ± {estimate.std:.{digits}f}"
+
+
+def _updates(cell: Cell) -> str:
+    return "–".join(f"{steps:,}" for steps in dict.fromkeys(cell.steps))
+
+
+def _published(source: Published, quantity: Quantity, cells: Iterable[Cell]) -> Column:
+    def entry(cell: Cell) -> str:
+        value = source.values.get((cell.flow, cell.K), {}).get(quantity)
+        return NOTHING if value is None else f"{value:.{source.digits[quantity]}f}"
+
+    return Column(source.label, HEADS[quantity], tuple(map(entry, cells)))

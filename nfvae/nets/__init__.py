@@ -1,5 +1,0 @@
-"""Encoders and decoders."""
-
-from nfvae.nets.mlp import mlp
-
-__all__ = ["mlp"]

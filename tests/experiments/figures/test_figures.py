@@ -1,0 +1,103 @@
+"""Figures hold what they were given: lines, bars, labels with units."""
+
+import torch
+from matplotlib.colors import to_hex
+
+from nfvae.experiments.figures.bars import activity_figure, log_det_figure
+from nfvae.experiments.figures.course import (
+    Course,
+    bound_figure,
+    sweep_figure,
+    terms_figure,
+    units_figure,
+)
+from nfvae.experiments.figures.plane import plane_figure
+from nfvae.experiments.figures.style import SEQUENCE, ordered_colours, pixels
+from nfvae.experiments.storage.history import Series
+
+STEPS = list(range(100, 1100, 100))
+FALLING = Series(STEPS, [100 - i for i in range(10)])
+
+
+def lines(figure):
+    (axes,) = figure.axes
+    return {line.get_label(): line for line in axes.lines}
+
+
+def test_bound_shows_both_courses_and_fits_what_comes_late():
+    train = Series([1, *STEPS], [500.0, *(101.0 - i for i in range(10))])
+    figure = bound_figure(train, FALLING)
+    drawn = lines(figure)
+    assert list(drawn["validation"].get_ydata()) == FALLING.values
+    assert list(drawn["training batches"].get_xdata()) == train.steps
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    assert low < 91
+    assert 101 < high < 110  # the 500 of the first step is out of the picture
+    assert axes.get_ylabel() == "−ELBO (nats per image)"
+    assert axes.get_xlabel() == "training steps"
+
+
+def test_a_course_of_one_point_or_none_can_be_drawn():
+    for series in (Series([100], [5.0]), Series([], [])):
+        assert len(pixels(bound_figure(Series([], []), series)))
+
+
+def test_terms_are_told_apart_by_colour_and_marker():
+    drawn = lines(terms_figure(dict.fromkeys(("distortion", "KL", "Σ log-det"), FALLING)))
+    assert list(drawn) == ["distortion", "KL", "Σ log-det"]
+    assert len({(line.get_color(), line.get_marker()) for line in drawn.values()}) == 3
+
+
+def test_units_are_out_of_all():
+    (axes,) = units_figure(Series(STEPS, [3.0] * 10), latent_dim=40).axes
+    assert axes.get_ylim()[1] > 40
+
+
+def test_sweep_shares_a_colour_among_seeds_and_dashes_what_is_not_complete():
+    courses = [Course(4, FALLING, True), Course(16, FALLING, False), Course(4, FALLING, True)]
+    figure = sweep_figure(courses, gaussian=[Course(0, FALLING, True)], split="training")
+    (axes,) = figure.axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == ["no flow (K = 0)", "K = 4", "K = 16"]
+    of_4 = [line for line in axes.lines if to_hex(line.get_color()) == ordered_colours(2)[0]]
+    assert len(of_4) == 2
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "-", "--"]
+
+
+def test_order_goes_from_light_to_dark_and_never_out_of_range():
+    assert ordered_colours(1) == [SEQUENCE[0]]
+    for count in range(2, 10):
+        colours = ordered_colours(count)
+        assert len(colours) == count
+        assert colours[0] == SEQUENCE[0]
+        assert colours[-1] == SEQUENCE[-1]
+        assert len(set(colours)) == min(count, len(SEQUENCE))
+        assert colours == sorted(colours, key=SEQUENCE.index)
+
+
+def test_a_bar_a_step():
+    (axes,) = log_det_figure([0.5, -1.25, 0.0]).axes
+    assert [bar.get_height() for bar in axes.patches] == [0.5, -1.25, 0.0]
+    assert axes.get_ylabel() == "log |det| (nats)"
+
+
+def test_activity_descends_and_survives_estimates_below_zero():
+    (axes,) = activity_figure([0.2, -0.001, 0.9], threshold=0.01).axes
+    tops = [bar.get_y() + bar.get_height() for bar in axes.patches]
+    assert tops == sorted(tops, reverse=True)
+    assert abs(tops[0] - 0.9) < 1e-9
+    assert axes.get_yscale() == "log"
+    assert list(lines(axes.figure)["active above 0.01"].get_ydata()) == [0.01, 0.01]
+
+
+def test_points_of_a_plane_are_drawn_where_they_are_as_their_digit():
+    z, labels = torch.randn(30, 2), torch.arange(30) % 3
+    (axes,) = plane_figure(z, labels).axes
+    drawn = [torch.as_tensor(group.get_offsets()).float() for group in axes.collections]
+    assert len(drawn) == 3
+    for digit, points in enumerate(drawn):
+        assert torch.equal(points, z[labels == digit])
+    assert len({group.get_facecolor().tobytes() for group in axes.collections}) == 3
+    (axes,) = plane_figure(z, None).axes
+    assert torch.equal(torch.as_tensor(axes.collections[0].get_offsets()).float(), z)

@@ -1,0 +1,33 @@
+from nfvae.experiments.composition import Composed
+from nfvae.experiments.launching.plan import without_repetitions
+
+
+def jobs(*models, **other):
+    return [
+        Composed({"flow": {"name": name}, "K": K, "run": {"dir": f"{name}{K}"}} | other, ())
+        for name, K in models
+    ]
+
+
+def names(kept):
+    return [(job.mapping["flow"]["name"], job.mapping["K"]) for job in kept]
+
+
+def test_q0_alone_is_trained_once():
+    swept = jobs(("planar", 0), ("planar", 10), ("none", 0), ("none", 10), ("radial", 0))
+    assert names(without_repetitions(swept)) == [("planar", 10), ("none", 0)]
+
+
+def test_without_flow_none_the_first_of_no_steps_is_kept():
+    swept = jobs(("planar", 0), ("radial", 0), ("radial", 2))
+    assert names(without_repetitions(swept)) == [("planar", 0), ("radial", 2)]
+
+
+def test_flow_none_has_no_steps_whatever_else_is_swept():
+    swept = jobs(("none", 2), ("none", 3), ("planar", 2))
+    assert names(without_repetitions(swept)) == [("planar", 2)]
+
+
+def test_runs_that_differ_in_anything_else_are_all_kept():
+    swept = jobs(("none", 0), seed=0) + jobs(("none", 0), seed=1)
+    assert without_repetitions(swept) == swept

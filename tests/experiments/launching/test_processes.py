@@ -1,0 +1,121 @@
+"""Real processes that take a moment each."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
+from nfvae.experiments.launching.processes import Job, run_jobs
+
+
+class Record:
+    def __init__(self):
+        self.events, self.at_once, self.most = [], 0, 0
+
+    def started(self, job):
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+
+    def ended(self, outcome):
+        self.at_once -= 1
+        self.events.append((outcome.job.name, outcome.state))
+
+    def poll(self):
+        pass
+
+
+@pytest.fixture
+def job(tmp_path):
+    def make(name, code):
+        return Job(name, (sys.executable, "-c", code), tmp_path / name / "train.log")
+
+    return make
+
+
+WAITS = f"""
+import signal, sys, time
+def stop(*_):
+    print("saved")
+    sys.exit({EXIT_STATUS})
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_all_are_run_and_never_more_at_once_than_allowed(job):
+    record = Record()
+    jobs = [job(str(i), "import time; time.sleep(0.1)") for i in range(5)]
+    outcomes = run_jobs(jobs, 2, StopRequest(), record)
+    assert {outcome.job.name for outcome in outcomes} == {"0", "1", "2", "3", "4"}
+    assert {outcome.state for outcome in outcomes} == {"done"}
+    assert record.most == 2
+
+
+def test_one_that_fails_or_is_killed_does_not_keep_the_others(job):
+    jobs = [
+        job("bad", "import sys; print('working'); sys.exit('error: K=-1 should be at least 0')"),
+        job("killed", "import os; os.kill(os.getpid(), 9)"),
+        job("good", "print('fine')"),
+    ]
+    outcomes = {o.job.name: o for o in run_jobs(jobs, 1, StopRequest(), Record())}
+    assert (outcomes["bad"].state, outcomes["bad"].reason) == (
+        "failed",
+        "error: K=-1 should be at least 0",
+    )
+    assert (outcomes["killed"].state, outcomes["killed"].reason) == ("failed", "killed by SIGKILL")
+    assert outcomes["good"].state == "done"
+    assert outcomes["good"].job.log.read_text() == "fine\n"
+
+
+def test_a_stop_lets_the_running_save_and_starts_no_more(job):
+    stop, record = StopRequest(), Record()
+    running, waiting = job("running", WAITS), job("waiting", "print(1)")
+
+    def poll():
+        if running.log.read_text() == "ready\n":
+            stop.signal = signal.SIGINT
+
+    record.poll = poll
+    outcomes = run_jobs([running, waiting], 1, stop, record)
+    assert [(o.job.name, o.state) for o in outcomes] == [("running", "interrupted")]
+    assert running.log.read_text() == "ready\nsaved\n"
+    assert not waiting.log.exists()
+
+
+def test_an_error_meanwhile_leaves_no_process_behind(job):
+    record = Record()
+    running = job("running", WAITS)
+
+    def poll():
+        if running.log.read_text() == "ready\n":
+            raise ZeroDivisionError
+
+    record.poll = poll
+    with pytest.raises(ZeroDivisionError):
+        run_jobs([running], 1, StopRequest(), record)
+    assert running.log.read_text() == "ready\nsaved\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent's death is a signal on Linux alone")
+def test_processes_save_and_end_when_the_sweep_itself_is_killed(job, tmp_path):
+    log = tmp_path / "run" / "train.log"
+    parent = f"""
+from pathlib import Path
+from nfvae.experiments.launching.processes import Job, _start
+_start(Job("run", {(sys.executable, "-c", WAITS)!r}, Path({str(log)!r})))
+import os, time
+while not Path({str(log)!r}).read_text():
+    time.sleep(0.05)
+os.kill(os.getpid(), 9)
+"""
+    killed = subprocess.run([sys.executable, "-c", parent], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    for _ in range(100):
+        if log.read_text() == "ready\nsaved\n":
+            return
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())

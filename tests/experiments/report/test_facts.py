@@ -1,0 +1,51 @@
+from pathlib import Path
+
+from nfvae.experiments.report.facts import choose, configuration, line, provenance
+from nfvae.experiments.tables import collect
+
+
+def test_best_of_every_flow_before_medians(tmp_path, write_run):
+    for flow, values in {"planar": (90, 91, 92), "nice": (95,), "none": (99, 97)}.items():
+        for seed, value in enumerate(values):
+            write_run(f"{flow}{seed}", flow=flow, seed=seed, K=1, neg_elbo=float(value))
+    runs = collect([tmp_path]).runs
+    chosen = {path.name: why for path, why in choose(runs, most=9).items()}
+    assert chosen == {
+        "planar0": "planar, K = 1, seed 0: lowest −ELBO of its flow",
+        "nice0": "nice, K = 1, seed 0: lowest −ELBO of its flow",
+        "none1": "none, K = 1, seed 1: lowest −ELBO of its flow",
+        "planar1": "planar, K = 1, seed 1: median −ELBO of its flow",
+    }
+    assert [path.name for path in choose(runs, most=2)] == ["planar0", "nice0"]
+
+
+def test_configurations_are_what_varies_and_what_does_not():
+    first = {"K": 2, "optim": {"lr": 0.1, "name": "adam"}, "run": {"dir": "a"}, "device": "cpu"}
+    second = {"K": 10, "optim": {"lr": 0.1}, "run": {"dir": "b"}, "device": "cuda"}
+    varying, shared = configuration([first, second])
+    assert varying == [("K", "2, 10"), ("optim.name", "adam, –")]
+    assert shared == "optim.lr: 0.1\n"
+    assert configuration([first])[0] == []
+    assert "lr: 0.1" in configuration([first])[1]
+
+
+def test_provenance_names_every_value_once():
+    raw = [
+        {"git_commit": "a", "versions": {"torch": "2.6"}, "train_seconds": 1800.0},
+        {"git_commit": "b", "versions": {"torch": "2.6"}, "train_seconds": 1800.0},
+        {"git_commit": None, "num_parameters": 1000},
+    ]
+    assert provenance(raw) == [
+        ("commit", "a, b"),
+        ("versions", "torch 2.6"),
+        ("parameters", "1,000"),
+        ("training time, all runs", "1.00 h"),
+    ]
+
+
+def test_a_line_without_what_an_older_file_lacks(tmp_path, write_run):
+    folder = write_run("run", nll=None, nll_se=None, num_importance_samples=0)
+    (run,) = collect([Path(folder)]).runs
+    shown = line(run, {})
+    assert (shown.nll, shown.log_det, shown.minutes) == ("–", "–", "–")
+    assert shown.neg_elbo == "90.00 ± 0.25"

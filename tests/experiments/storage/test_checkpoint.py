@@ -1,0 +1,83 @@
+import pickle
+
+import pytest
+import torch
+
+from nfvae.errors import CheckpointError, RunFolderError
+from nfvae.experiments.storage.atomic import write_atomically
+from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"model": {"w": torch.arange(5000.0)}, "step": 7, "best": 1.5})
+    return path
+
+
+def test_round_trip_is_exact(saved):
+    content = load_checkpoint(saved)
+    assert torch.equal(content["model"]["w"], torch.arange(5000.0))
+    assert content["step"] == 7
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated(saved, share):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(saved)
+
+
+def test_a_flipped_bit_in_the_weights_is_found(saved):
+    content = bytearray(saved.read_bytes())
+    position = content.find(torch.arange(1000.0, 1010.0).numpy().tobytes())
+    assert position > 0
+    content[position] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(saved)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+def test_code_is_not_run(tmp_path, capsys):
+    path = tmp_path / "hostile.pt"
+    torch.save({"format": 1, "model": Hostile()}, path)
+    with pytest.raises(CheckpointError, match="could run code"):
+        load_checkpoint(path)
+    path.write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_checkpoint(path)
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_foreign_format(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
+    with pytest.raises(CheckpointError, match="format 1"):
+        load_checkpoint(tmp_path / "foreign.pt")
+    torch.save({"format": 99}, tmp_path / "newer.pt")
+    with pytest.raises(CheckpointError, match="found: 99"):
+        load_checkpoint(tmp_path / "newer.pt")
+
+
+def test_missing(tmp_path):
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
+
+
+def test_a_failed_write_keeps_the_old_file(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nfvae.experiments.storage.atomic.os.fsync", full)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        write_atomically(saved, b"new")
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]

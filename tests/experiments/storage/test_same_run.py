@@ -1,0 +1,34 @@
+import pytest
+
+from nfvae.experiments.storage.same_run import changes_numbers, differences
+
+BOTH_WAYS = pytest.mark.parametrize("turn", [lambda *pair: pair, lambda a, b: (b, a)])
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("off", [None, False])
+def test_an_option_that_one_side_is_too_old_for_counts_as_off(turn, off):
+    older, newer = {"trainer": {"batch_size": 100}}, {"trainer": {"batch_size": 100, "new": off}}
+    assert list(differences(*turn(older, newer))) == []
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("used", [True, 0, 0.0])  # 0 == False, but a decay of 0 is no null
+def test_an_option_that_one_side_lacks_and_the_other_uses_is_a_difference(turn, used):
+    older, newer = {"trainer": {}}, {"trainer": {"new": used}}
+    ((key, *values),) = differences(*turn(older, newer))
+    assert key == "trainer.new"
+    assert values in ([None, used], [used, None])
+
+
+def test_null_and_false_differ_where_both_sides_say_so():
+    assert list(differences({"a": None}, {"a": False})) == [("a", None, False)]
+
+
+def test_where_a_run_lives_and_how_it_is_shown_changes_no_number():
+    left = {"run": {"dir": "a"}, "trainer": {"progress": True, "num_threads": 1}}
+    right = {"run": {"dir": "b"}, "trainer": {"progress": False, "num_threads": 2}}
+    assert list(differences(left, right)) == []
+    free = ("run", "run.dir", "trainer.progress", "device", "data.root", "trainer.log_every")
+    assert not any(map(changes_numbers, free))
+    assert changes_numbers("optim.lr")

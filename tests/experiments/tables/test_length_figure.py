@@ -1,0 +1,79 @@
+"""What the triptych shows, read back from its lines."""
+
+import pytest
+
+from nfvae.experiments.figures.length import length_figure
+from nfvae.experiments.tables import PUBLISHED, collect, make_cells
+
+LENGTHS = {("none", 0): 94.0, ("planar", 10): 92.0, ("planar", 20): 91.0}
+
+
+@pytest.fixture
+def cells_of(write_run, tmp_path):
+    def make(lengths=LENGTHS, **changes):
+        for (flow, K), neg_elbo in lengths.items():
+            for seed, shift in enumerate((-1, 1)):
+                name = f"{flow}{K}seed{seed}{changes.get('protocol')}"
+                changed = {"neg_elbo": neg_elbo + shift, "nll": 86.0} | changes
+                write_run(name, flow=flow, K=K, seed=seed, **changed)
+        return make_cells(collect([tmp_path]).runs)
+
+    return make
+
+
+def lines(axis):
+    return [[tuple(point) for point in line.get_xydata()] for line in axis.lines]
+
+
+def test_three_panels_with_lines_from_the_gaussian_and_bars(cells_of):
+    figure = length_figure(cells_of(), published=[])
+    titles = ["−ELBO (nats)", "gap = −ELBO − NLL (nats)", "NLL (nats)"]
+    assert [axis.get_title() for axis in figure.axes] == titles
+    elbo, gap, nll = figure.axes
+    assert [(0, 94), (10, 92), (20, 91)] in lines(elbo)
+    assert [(0, 8), (10, 6), (20, 5)] in lines(gap)
+    assert [(0, 86), (10, 86), (20, 86)] in lines(nll)
+    ends = [segment[:, 1] for segment in elbo.collections[0].get_segments()]
+    assert [top - bottom for bottom, top in ends] == pytest.approx([2 * 2**0.5] * 3)
+
+
+def test_published_values_are_dotted_in_their_flows_colour(cells_of):
+    figure = length_figure(cells_of())
+    dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
+    values = PUBLISHED[0].values
+    wanted = [(K, values[flow, K]["neg_elbo"]) for flow, K in values if flow in ("none", "planar")]
+    (line,) = dotted
+    assert [tuple(point) for point in line.get_xydata()] == wanted
+    (planar,) = [line for line in figure.axes[0].lines if line.get_linestyle() == "-"]
+    assert line.get_color() == planar.get_color()
+
+
+def test_flows_and_protocols_have_looks_of_their_own(cells_of):
+    other = {("radial", 10): 93.0, ("radial", 20): 92.0}
+    cells_of(protocol="ours")
+    figure = length_figure(cells_of(LENGTHS | other, protocol="paper"), published=[])
+    looks = [
+        (line.get_color(), line.get_marker(), line.get_linestyle())
+        for line in figure.axes[0].lines
+        if len(line.get_xdata()) == 3 and line.get_linestyle() != "None"
+    ]
+    assert len(looks) == len(set(looks)) == 3
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [
+        "none (K = 0)",
+        "planar",
+        "radial",
+        "protocol ours",
+        "protocol paper",
+        "± std over seeds",
+    ]
+
+
+def test_without_an_nll_there_is_one_panel(cells_of):
+    cells = cells_of(nll=None, nll_se=None, num_importance_samples=0)
+    assert [axis.get_title() for axis in length_figure(cells).axes] == ["−ELBO (nats)"]
+
+
+@pytest.mark.parametrize("lengths", [[("none", 0)], [("none", 0), ("planar", 10), ("radial", 20)]])
+def test_no_figure_where_no_flow_has_several_lengths(cells_of, lengths):
+    assert length_figure(cells_of(dict.fromkeys(lengths, 90.0))) is None

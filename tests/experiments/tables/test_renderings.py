@@ -1,0 +1,178 @@
+"""Tables of made-up numbers to the letter."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from nfvae.experiments.tables import Published, collect, make_cells, make_tables
+from nfvae.experiments.tables.latex import latex
+from nfvae.experiments.tables.markdown import markdown
+from nfvae.experiments.tables.spreadsheet import csv_text
+
+PAPER = Published(
+    key="paper_1999",
+    label="A & B 1999",
+    data="mnist",
+    latent_dim=40,
+    protocol="A & B, S = 7",
+    digits={"neg_elbo": 2, "nll": 1},
+    values={("none", 0): {"neg_elbo": 96.5, "nll": 90.0}, ("nice", 10): {"neg_elbo": 95.0}},
+)
+
+MARKDOWN = """\
+MNIST, fixed binarization, test split, 40 latents; NLL by importance sampling with S = 5,000. In
+nats per image: mean ± sample standard deviation over n training seeds. gap = −ELBO − NLL estimates
+KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior.
+
+| flow | K | −ELBO | NLL | gap | KL | active units | updates | n | A & B 1999 −ELBO | A & B 1999 NLL |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| none | 0 | 94.00 | 88.25 | 5.75 | 26.00 | 20 | 50,000 | 1 | 96.50 | 90.0 |
+| sylvester_x | 10 | 91.00 ± 1.41 | 86.00 ± 0.00 | 5.00 ± 1.41 | 26.00 ± 0.00 | 20.5 ± 0.7 | 40,000–50,000 | 2 | – | – |
+
+Protocol ours: `optim=adam optim.lr=0.001 model.hidden=[400] model.activation=silu
+eval.checkpoint=best`, `flow=sylvester_x flow.M=16`.
+
+A & B 1999: A & B, S = 7.
+"""  # noqa: E501
+
+LATEX = r"""
+\begin{tabular}{lrrrrrrrrrr}
+\toprule
+\multicolumn{9}{c}{} & \multicolumn{2}{c}{A \& B 1999} \\
+\cmidrule(lr){10-11}
+flow & K & $-$ELBO & NLL & gap & KL & active units & updates & n & $-$ELBO & NLL \\
+\midrule
+none & 0 & 94.00 & 88.25 & 5.75 & 26.00 & 20 & 50,000 & 1 & 96.50 & 90.0 \\
+sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.00 $\pm$ 0.00 & 20.5 $\pm$ 0.7 & 40,000--50,000 & 2 & -- & -- \\
+\bottomrule
+\end{tabular}
+"""  # noqa: E501
+
+
+@pytest.fixture
+def cells(write_run, tmp_path):
+    write_run("n", config={}, flow="none", K=0, neg_elbo=94.0, nll=88.25)
+    sylvester = {"flow": "sylvester_x", "config": {"flow": {"M": 16}}}
+    write_run("a", **sylvester, seed=0, neg_elbo=90.0)
+    write_run("b", **sylvester, seed=4, neg_elbo=92.0, active_units=21, steps=40000)
+    return make_cells(collect([tmp_path]).runs)
+
+
+def test_markdown(cells):
+    assert markdown(make_tables(cells, [PAPER])) == MARKDOWN
+
+
+def test_latex(cells):
+    text = latex(make_tables(cells, [PAPER]))
+    assert LATEX in text
+    assert r"\caption{MNIST, fixed binarization, test split, 40 latents; NLL" in text
+    assert r"KL(q(z$|$x) $\Vert$ p(z$|$x))" in text
+    assert r"\texttt{flow=sylvester\_x flow.M=16}." in text
+    assert r"A \& B 1999: A \& B, S = 7." in text
+    assert text.isascii()
+    assert text.count("{") == text.count("}")
+
+
+def test_csv_has_every_digit(cells):
+    none, sylvester = csv.DictReader(io.StringIO(csv_text(cells, [PAPER])))
+    assert (
+        none
+        | {
+            "flow": "none",
+            "seeds": "0",
+            "neg_elbo_mean": "94.0",
+            "neg_elbo_std": "",
+            "paper_1999_neg_elbo": "96.5",
+            "paper_1999_nll": "90.0",
+        }
+        == none
+    )
+    assert float(sylvester["neg_elbo_std"]) == 2**0.5
+    assert (
+        sylvester
+        | {
+            "data": "mnist",
+            "binarization": "fixed",
+            "split": "test",
+            "latent_dim": "40",
+            "num_importance_samples": "5000",
+            "protocol": "ours",
+            "K": "10",
+            "n": "2",
+            "seeds": "0 4",
+            "gap_mean": "5.0",
+            "active_units_mean": "20.5",
+            "neg_elbo_se": "0.25",
+            "nll_se": "0.125",
+            "steps_min": "40000",
+            "steps_max": "50000",
+            "num_parameters": "1000",
+            "paper_1999_neg_elbo": "",
+        }
+        == sylvester
+    )
+
+
+def test_one_table_for_each_set_of_conditions(write_run, tmp_path):
+    write_run("a")
+    write_run("b", binarization="dynamic", num_importance_samples=500)
+    write_run("c", nll=None, nll_se=None, num_importance_samples=0)
+    write_run("d", train_on_val=True)
+    tables = make_tables(make_cells(collect([tmp_path]).runs))
+    captions = [table.caption.partition(". ")[0] for table in tables]
+    assert captions == [
+        "MNIST, dynamic binarization, test split, 40 latents; NLL by importance sampling with "
+        "S = 500",
+        "MNIST, fixed binarization, test split, 40 latents",
+        "MNIST, fixed binarization, test split, 40 latents; NLL by importance sampling with "
+        "S = 5,000",
+        "MNIST, fixed binarization, trained on the validation images too, test split, 40 latents; "
+        "NLL by importance sampling with S = 5,000",
+    ]
+    assert [len(table.columns[0].entries) for table in tables] == [1, 1, 1, 1]
+    labels = re.findall(r"\\label\{(.*)\}", latex(tables))
+    assert labels[1:] == [
+        "tab:mnist-fixed-test-D40-S0",
+        "tab:mnist-fixed-test-D40-S5000",
+        "tab:mnist-fixed-train-on-val-test-D40-S5000",
+    ]
+    assert "NLL" not in [column.head for column in tables[1].columns if not column.source]
+
+
+def test_protocols_have_a_column_where_there_are_several(write_run, tmp_path):
+    write_run("a", protocol="ours")
+    write_run("b", protocol="paper")
+    write_run("c", protocol=None)
+    (table,) = make_tables(make_cells(collect([tmp_path]).runs))
+    assert table.columns[0].entries == ("–", "ours", "paper")
+    assert [note.partition(":")[0] for note in table.notes[:3]] == [
+        "Settings",
+        "Protocol ours",
+        "Protocol paper",
+    ]
+
+
+def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp_path):
+    write_run("a", config={"optim": {"lr": 0.002}})
+    write_run("b", config={}, K=20)
+    runs = collect([tmp_path]).runs
+    assert "optim.lr=0.001,0.002 " in make_tables(make_cells(runs))[0].notes[0]
+    write_run("d", config={"optim": {"decoder_lr": None}, "data": {"train_on_val": False}}, K=30)
+    note = make_tables(make_cells(collect([tmp_path]).runs))[0].notes[0]
+    assert "decoder_lr" not in note
+    assert "train_on_val" not in note
+    write_run("e", config={"optim": {"decoder_lr": 0.01}}, K=35)
+    note = make_tables(make_cells(collect([tmp_path]).runs))[0].notes[0]
+    assert "optim.decoder_lr=0.01,null " in note
+    write_run("c", K=40)
+    runs = collect([tmp_path]).runs
+    assert make_tables(make_cells(runs))[0].notes[0].startswith("Protocol ours: unknown, since")
+
+
+@pytest.mark.parametrize("other", [{"latent_dim": 20}, {"data": "omniglot"}])
+def test_published_values_stand_beside_like_models_only(write_run, tmp_path, other):
+    write_run("a", flow="none", K=0, **other)
+    (table,) = make_tables(make_cells(collect([tmp_path]).runs))
+    assert {column.source for column in table.columns} == {""}

@@ -1,0 +1,147 @@
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nfvae.errors import NfvaeError, ResultsError
+from nfvae.experiments.commands.table import table
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "table.py"
+STEM = "figure_mnist_fixed_test_D40_S5000"
+
+
+@pytest.fixture
+def runs(write_run, write_unfinished, tmp_path):
+    for flow, K in (("none", 0), ("planar", 10), ("planar", 20), ("nice", 10)):
+        for seed in (0, 1):
+            write_run(f"runs/{flow}{K}s{seed}", {}, flow=flow, K=K, seed=seed, neg_elbo=90 + seed)
+    (tmp_path / "runs/planar20s1/results.json").unlink()
+    (tmp_path / "runs/planar20s1/metrics.jsonl").write_text('{"step": 700}\n')
+    return tmp_path / "runs"
+
+
+def test_writes_the_same_bytes_whatever_the_order_and_the_process(runs, tmp_path, capsys):
+    table([str(runs), "--out", str(tmp_path / "first")])
+    told = capsys.readouterr().out
+    folders = sorted(map(str, runs.iterdir()), reverse=True)
+    again = subprocess.run(
+        [sys.executable, SCRIPT, *folders, "--out", tmp_path / "second"],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[1]), "PYTHONHASHSEED": "7"},
+    )
+    assert again.stdout == told
+    names = {"table.md", "table.tex", "table.csv", f"{STEM}.png", f"{STEM}.pdf"}
+    assert {file.name for file in (tmp_path / "first").iterdir()} == names
+    for name in names:
+        first, second = (tmp_path / at / name for at in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes(), name
+    assert (tmp_path / "first/table.md").read_text() == told
+    assert told.startswith("MNIST, fixed binarization")
+
+
+def test_tells_what_is_unfinished_and_missing(runs, capsys):
+    assert table([str(runs)]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        f"unfinished  {runs}/planar20s1: at step 700, of 50000 steps",
+        "missing     every seed of flow=nice K=20 "
+        "(mnist, fixed, test, D=40, S=5000, protocol=ours)",
+    ]
+    assert "unfinished" not in told.out
+
+
+def test_a_missing_seed_is_told_as_one_would_type_it(runs, capsys):
+    for name in ("planar20s1", "planar10s0"):
+        for file in (runs / name).iterdir():
+            file.unlink()
+    table([str(runs)])
+    told = capsys.readouterr().err
+    assert "missing     flow=planar K=10 seed=0 (mnist" in told
+    assert "missing     flow=planar K=20 seed=1 (mnist" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "error: the following arguments are required: folder; --help tells more\n"),
+        (["--oot", "x", "y"], "error: unrecognized arguments: --oot; --help tells more\n"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, told, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        table(arguments)
+    assert capsys.readouterr().err == told
+
+
+def test_a_folder_that_is_not_there():
+    with pytest.raises(
+        ResultsError, match=r"^nowhere is not a folder; name folders that hold runs$"
+    ):
+        table(["nowhere"])
+
+
+@pytest.mark.parametrize("arguments", [[""], [".", "--out", ""]])
+def test_an_empty_path_is_not_the_current_folder(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        table(arguments)
+    assert "must not be empty" in capsys.readouterr().err
+
+
+def test_an_error_of_the_script_is_one_line():
+    ended = subprocess.run(
+        [sys.executable, SCRIPT, "x" * 300],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])},
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: cannot use xxx")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_had_enough_costs_no_file(runs, tmp_path):
+    words = [sys.executable, str(SCRIPT), str(runs), "--out", str(tmp_path / "out")]
+    command = f"{shlex.join(words)} | true"
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, env=environment
+    )
+    assert b"Traceback" not in ended.stderr
+    assert (tmp_path / "out" / "table.md").exists()
+
+
+def test_nothing_complete(tmp_path, write_unfinished, capsys):
+    write_unfinished("cut")
+    with pytest.raises(ResultsError, match=r"no complete run below .* ends with results\.json"):
+        table([str(tmp_path)])
+    told = capsys.readouterr().err
+    assert told == f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps\n"
+
+
+def test_a_damaged_run_writes_nothing(runs, tmp_path, capsys):
+    (runs / "nice10s0/results.json").write_text("{")
+    with pytest.raises(NfvaeError, match=r"nice10s0/results\.json"):
+        table([str(runs), "--out", str(tmp_path / "out")])
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_is_a_file_is_refused(runs, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(NfvaeError, match=r"^--out"):
+        table([str(runs), "--out", str(tmp_path / "file")])
+    assert capsys.readouterr().out == ""
+
+
+def test_help_and_tables_need_no_torch():
+    code = (
+        "import sys; from nfvae.experiments.commands import table; "
+        "sys.exit(bool({'torch', 'matplotlib', 'hydra'} & sys.modules.keys()))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -1,0 +1,71 @@
+"""The estimate of memory that a run is refused by."""
+
+import resource
+
+import pytest
+import torch
+
+from nfvae.errors import ConfigError
+from nfvae.experiments.config import flow_size
+from nfvae.experiments.loading import make_vae
+from nfvae.experiments.memory import (
+    BYTES,
+    available_memory,
+    check_memory,
+    num_parameters,
+    numbers_per_parameter,
+    readable,
+)
+from nfvae.flows import FLOWS
+from nfvae.training.optimizers import make_optimizer
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("dim", [5, 6])
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_parameters_are_counted_without_building(make_config, name, dim):
+    for K in [[], ["K=1"]] if name in ("none", "full_rank") else [["K=2"], ["K=12"]]:
+        if name == "none" and K:
+            continue
+        config = make_config(
+            f"flow={name}", f"model.latent_dim={dim}", "model.hidden=[8,9]", *K,
+            "model.activation=gated",
+        )  # fmt: skip
+        vae = make_vae(config, torch.full((784,), 0.5))
+        assert num_parameters(config) == sum(p.numel() for p in vae.parameters())
+        size = flow_size(config.flow, dim, config.K)
+        assert size.param_size == vae.flow.param_size
+
+
+@pytest.mark.parametrize("optim", [("adam", 0.0), ("rmsprop", 0.0), ("rmsprop", 0.9)])
+def test_what_training_keeps_is_what_the_optimizer_holds(make_config, optim):
+    name, momentum = optim
+    config = make_config(f"optim={name}", f"optim.momentum={momentum}", "model.hidden=[8]")
+    vae = make_vae(config, torch.full((784,), 0.5))
+    optimizer = make_optimizer(config.optim, vae.parameters())
+    for parameter in vae.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    held = sum(p.nbytes + p.grad.nbytes for p in vae.parameters())
+    moments = (t for s in optimizer.state.values() for t in s.values() if torch.is_tensor(t))
+    held += sum(t.nbytes for t in moments if t.numel() > 1)
+    estimate = BYTES * num_parameters(config) * numbers_per_parameter(config.optim)
+    assert estimate == pytest.approx(held, rel=1e-3)  # a weight alone is taken for a step counter
+
+
+def test_any_number_of_steps_is_sized_at_once(make_config):
+    with pytest.raises(ConfigError, match=r"K=1000000000000 .* need about .* make some of them"):
+        check_memory(make_config("flow=iaf", "K=1000000000000"), CPU)
+    check_memory(make_config("K=80"), CPU)
+
+
+def test_limits_of_the_process_count(monkeypatch):
+    whole = available_memory(CPU)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (10**8, 10**8))
+    assert available_memory(CPU) == 10**8 < whole
+
+
+def test_readable():
+    shown = [readable(size) for size in (12, 1234, 25.3e9, 6e14, 3e21, 5e26)]
+    assert shown == ["12 bytes", "1.23 kB", "25.3 GB", "600 TB", "3 ZB", "5e+05 ZB"]

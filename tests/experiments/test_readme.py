@@ -1,0 +1,147 @@
+"""The README, and what was tried for its table 2, say what the files say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nfvae.experiments.commands.table import table
+from nfvae.flows import FLOWS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+REFERENCE = ROOT / "outputs" / "reference"
+TABLES = [REFERENCE / "rezende2015", REFERENCE / "rezende2015_50000"]
+TRIED = REFERENCE / "rezende2015_tried"
+TRIED_README = (TRIED / "README.md").read_text()
+
+
+def rows(first_cell: str) -> list[list[str]]:
+    lines = re.findall(rf"^\| `{first_cell}` .*\|$", README, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*_K*_seed*/results.json")), ids=str)
+def test_result_rows_are_the_files(path):
+    results = json.loads(path.read_text())
+    extra = path.parent.name.partition("_seed0")[2].replace("_", " ").replace("-", "=")
+    (row,) = rows(re.escape(f"flow={results['flow']} K={results['K']}{extra}"))
+    assert row[1:] == [
+        f"{results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f}",
+        f"{results['nll']:.2f} ± {results['nll_se']:.2f}",
+        f"{results['kl']:.2f}",
+        f"{results['sum_log_det']:.2f}",
+        str(results["active_units"]),
+        f"{results['train_seconds'] / 60:.1f}",
+    ]
+    assert results["binarization"] == "dynamic"
+    assert results["num_importance_samples"] == 500
+
+
+@pytest.mark.parametrize(
+    "path", sorted(REFERENCE.glob("flows_2000_steps/*/results.json")), ids=lambda p: p.parent.name
+)
+def test_how_far_2000_steps_lead_is_the_file(path):
+    results = json.loads(path.read_text())
+    assert (results["flow"], results["steps"]) == (path.parent.name, 2000)
+    row = f"| `{results['flow']}`, K = {results['K']} | {results['neg_elbo']:.2f} "
+    assert f"{row}| {results['num_parameters']:,} |\n" in README
+
+
+def test_speed_is_the_file():
+    results = json.loads((REFERENCE / "speed" / "results.json").read_text())
+    assert f"\n{results['steps_per_second']:.1f} steps a second" in README
+
+
+def test_benchmark_rows_are_the_file():
+    measured = json.loads((REFERENCE / "benchmark" / "benchmark.json").read_text())
+    columns = ("nfvae", "loop", "bmm loop", "pyro", "normflows")
+    for row in measured["flow"]:
+        assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in README
+    columns = ("nfvae", "loop", "bmm loop", "textbook", "matrix products")
+    for row in measured["step"]:
+        assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in README
+    for row in measured["compile"]:
+        columns = ("eager", "compiled", "cold, s")
+        assert f"| {row['flow']} | {row['K']} | {cells(row, columns)} |\n" in README
+    for row in measured["nll"]:
+        assert f"{row['images·samples/s'] / 1000:.0f},000 at K = {row['K']}" in README
+    (start,) = measured["startup"]
+    for seconds in start.values():
+        assert f"{seconds:.1f} s" in README
+
+
+def cells(row, columns):
+    return " | ".join("–" if name not in row else f"{row[name]:.1f}" for name in columns)
+
+
+def test_energy_rows_are_the_file():
+    fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
+    for energy in ("U1", "U2", "U3", "U4"):
+        kls = [f"{fit['kl']:.3f}" for fit in fits if fit["energy"] == energy]
+        assert f"| {energy} | {' | '.join(kls)} |\n" in README
+
+
+@pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
+def test_reference_tables_follow_from_the_result_files(folder, tmp_path):
+    assert table([str(folder), "--out", str(tmp_path)]) == 0
+    for name in ("table.md", "table.tex", "table.csv"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+    assert (folder / "table.md").read_text() in README
+
+
+@pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_train.json")), ids=str)
+def test_how_far_it_overfits_is_the_files(path):
+    train, test = (json.loads(file.read_text()) for file in (path, path.parent / "results.json"))
+    assert (train["split"], test["split"]) == ("train", "test")
+    assert train["num_importance_samples"] == test["num_importance_samples"]
+    said = f"the NLL is {train['nll']:.2f} on the training split and {test['nll']:.2f} on the test"
+    assert said in " ".join(TRIED_README.split())
+
+
+@pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_test.json")), ids=str)
+def test_how_much_more_samples_bring_is_the_files(path):
+    more, fewer = (json.loads(file.read_text()) for file in (path, path.parent / "results.json"))
+    said = (
+        f"NLL of {fewer['nll']:.2f} on the test split with S = {fewer['num_importance_samples']} "
+        f"and of {more['nll']:.2f} with S = {more['num_importance_samples']} "
+    )
+    assert said in " ".join(TRIED_README.split())
+
+
+@pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
+def test_rows_of_what_was_tried_are_the_files(path):
+    results = json.loads(path.read_text())
+    config = yaml.safe_load((path.parent / "config.yaml").read_text())
+    assert (results["seed"], results["checkpoint"]) == (0, "best")
+    assert (results["binarization"], results["num_importance_samples"]) == ("fixed", 500)
+    assert results["steps"] == config["trainer"]["max_steps"]
+    assert not config["data"].get("train_on_val")
+    keys = ("lr", "weight_decay", "decoder_lr", "decoder_weight_decay")
+    options = [config["optim"].get(key) for key in keys]
+    cells = [results["flow"], results["K"], f"{results['steps']:,}"]
+    cells += ["–" if option is None else f"{option:g}" for option in options]
+    measured = path.parent / "evaluation_val.json"
+    nll = f"{json.loads(measured.read_text())['nll']:.2f}" if measured.exists() else "–"
+    cells += [f"{results['val_neg_elbo']:.2f}", nll]
+    cells += [f"{results['neg_elbo']:.2f}", f"{results['nll']:.2f}"]
+    assert f"| {' | '.join(map(str, cells))} |\n" in TRIED_README
+
+
+def test_no_row_of_2000_steps_is_without_its_file():
+    files = list(REFERENCE.glob("flows_2000_steps/*/results.json"))
+    assert len(re.findall(r"^\| `\w+`, K = \d+ \|", README, re.MULTILINE)) == len(files)
+
+
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_every_flow_has_a_row(name):
+    assert len(rows(name)) == 1
+
+
+def test_files_and_links_exist():
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for module in re.findall(r"`((?:nfvae|tests|conf|scripts)/[\w/.]+)`", README):
+        assert (ROOT / module).exists(), module
