@@ -83,9 +83,9 @@ class FlowPosterior(Distribution):
         z, log_det = self.flow(self._z0(eps), self.params)
         return Draw(z, self._log_q0(eps), log_det)
 
-    def step_log_dets(self, generator: torch.Generator | None = None) -> Tensor:
+    def transform_log_dets(self, generator: torch.Generator | None = None) -> Tensor:
         """log|det| of each step of the flow at one sample: [K, *batch]."""
-        return self.flow.step_log_dets(self._z0(self._noise((), generator)), self.params)
+        return self.flow.transform_log_dets(self._z0(self._noise((), generator)), self.params)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Differentiable samples, [*sample, *batch, D]."""

@@ -41,9 +41,11 @@ def make_config():
 def tiny_vae():
     """A VAE on 20 pixels in float64 whose posterior depends on x and is far from Gaussian."""
 
-    def make(flow: str = "planar", dim: int = 2, num_steps: int = 4) -> VAE:
+    def make(flow: str = "planar", dim: int = 2, num_transforms: int = 4) -> VAE:
         torch.manual_seed(0)
-        vae = VAE(FLOWS[flow](dim, num_steps), torch.rand(20) * 0.8 + 0.1, hidden=[16]).double()
+        vae = VAE(
+            FLOWS[flow](dim, num_transforms), torch.rand(20) * 0.8 + 0.1, hidden=[16]
+        ).double()
         with torch.no_grad():
             for parameter in vae.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.3)

@@ -14,10 +14,10 @@ class Exp(StepwiseFlow):
 
     @property
     def param_size(self) -> int:
-        return self.num_steps
+        return self.num_transforms
 
     def initial_params(self) -> Tensor:
-        return torch.ones(self.num_steps)
+        return torch.ones(self.num_transforms)
 
     def unpack(self, params: Tensor) -> list[tuple[Tensor]]:
         return [(a.unsqueeze(-1),) for a in params.unbind(-1)]

@@ -18,7 +18,7 @@ def images():
 
 
 def test_monte_carlo_kl_without_flow_agrees_with_closed_form(tiny_vae, images):
-    vae = tiny_vae("none", dim=3, num_steps=0)
+    vae = tiny_vae("none", dim=3, num_transforms=0)
     q = vae.posterior(images)
     kl = elbo_terms(vae, images, q.draw((200_000,), torch.Generator().manual_seed(0))).kl
     q0 = Independent(Normal(q.loc, q.log_scale.exp()), 1)
@@ -30,7 +30,7 @@ def test_monte_carlo_kl_without_flow_agrees_with_closed_form(tiny_vae, images):
 
 def test_prior_is_taken_at_the_end_of_the_flow_and_log_det_whole(tiny_vae, images):
     """ELBO terms from the definition, by the change of variables at the very samples."""
-    vae = tiny_vae("planar", num_steps=5)
+    vae = tiny_vae("planar", num_transforms=5)
     q = vae.posterior(images)
     draw = q.draw((3,), torch.Generator().manual_seed(0))
     terms = elbo_terms(vae, images, draw)
@@ -43,7 +43,7 @@ def test_prior_is_taken_at_the_end_of_the_flow_and_log_det_whole(tiny_vae, image
 @pytest.mark.parametrize("flow", ["none", "planar", "radial"])
 def test_bound_holds_and_tightens_with_samples(tiny_vae, images, flow):
     """E[ELBO] ≤ E[IW_10] ≤ E[IW_100] (Burda et al. 2016, theorem 1), beyond the noise."""
-    vae = tiny_vae(flow, num_steps=0 if flow == "none" else 4)
+    vae = tiny_vae(flow, num_transforms=0 if flow == "none" else 4)
     draw = vae.posterior(images).draw((20_000,), torch.Generator().manual_seed(0))
     log_weight = elbo_terms(vae, images, draw).log_weight
     bounds = [importance_weighted(log_weight.view(s, -1, 6)).mean(0) for s in (1, 10, 100)]

@@ -7,9 +7,9 @@ from nfvae.flows import FLOWS
 from nfvae.posterior import FlowPosterior
 
 
-def make_posterior(flow="planar", batch=(4,), dim=2, num_steps=3):
+def make_posterior(flow="planar", batch=(4,), dim=2, num_transforms=3):
     torch.manual_seed(0)
-    family = FLOWS[flow](dim, num_steps)
+    family = FLOWS[flow](dim, num_transforms)
     loc, log_scale = torch.randn(2, *batch, dim, dtype=torch.float64) * 0.5
     params = 0.7 * torch.randn(*batch, family.param_size, dtype=torch.float64)
     return FlowPosterior(loc, log_scale, family, params)
@@ -31,14 +31,14 @@ def test_log_prob_at_own_samples_is_the_change_of_variables(flow):
 
 
 def test_without_flow_it_is_the_diagonal_gaussian():
-    q = make_posterior("none", num_steps=0)
+    q = make_posterior("none", num_transforms=0)
     z = torch.randn(5, 4, 2, dtype=torch.float64)
     gaussian = Independent(Normal(q.loc, q.log_scale.exp()), 1)
     torch.testing.assert_close(q.log_prob(z), gaussian.log_prob(z))
 
 
 def test_density_integrates_to_one():
-    q = make_posterior(num_steps=3)
+    q = make_posterior(num_transforms=3)
     axis = torch.linspace(-12, 12, 601, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis).unsqueeze(1)
     mass = q.log_prob(grid).exp().sum(0) * (axis[1] - axis[0]) ** 2
@@ -73,7 +73,7 @@ def test_works_with_a_registered_kl(monkeypatch):
         return (p.log_prob(z) - q.log_prob(z)).mean(0)
 
     prior = Independent(Normal(torch.zeros(4, 2).double(), torch.ones(4, 2).double()), 1)
-    gaussian = make_posterior("none", num_steps=0)
+    gaussian = make_posterior("none", num_transforms=0)
     exact = kl_divergence(Independent(Normal(gaussian.loc, gaussian.log_scale.exp()), 1), prior)
     torch.testing.assert_close(kl_divergence(gaussian, prior), exact, rtol=0.1, atol=0.02)
 

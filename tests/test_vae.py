@@ -27,7 +27,7 @@ def test_hidden_layers_are_their_formula(activation):
 
 @pytest.mark.parametrize("flow", ["none", "planar"])
 def test_new_images_are_of_the_prior_without_the_flow(tiny_vae, flow):
-    vae = tiny_vae(flow, num_steps=0 if flow == "none" else 4)
+    vae = tiny_vae(flow, num_transforms=0 if flow == "none" else 4)
     images = vae.generate(6, torch.Generator().manual_seed(3))
     z = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(images, vae.decode(z).sigmoid())

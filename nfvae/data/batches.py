@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nfvae.data.binarize import bernoulli
 from nfvae.data.dataset import Split
-from nfvae.errors import ConfigError
+from nfvae.experiments.errors import ConfigError
 
 
 def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from nfvae.data import mnist, static
 from nfvae.data.binarize import fixed_bernoulli
-from nfvae.errors import ConfigError, DataError
+from nfvae.errors import DataError
+from nfvae.experiments.errors import ConfigError
 
 Binarization = Literal["dynamic", "fixed", "static"]
 SplitName = Literal["train", "val", "test"]

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from nfvae.errors import NfvaeError, fail
+from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import fail
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 INTERRUPTED = 128 + signal.SIGINT  # as shells have it

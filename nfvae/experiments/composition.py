@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from nfvae.errors import fail, shown
+from nfvae.experiments.errors import fail, one_line
 from nfvae.experiments.interruption import EXIT_STATUS
 
 
@@ -90,7 +90,7 @@ def _one_line(error: Exception, config_name: str) -> str:
         return f"{error.full_key} must be given: {error.full_key}=…"
     if isinstance(error, OverrideParseException):
         return (
-            f"{shown(error.override)} cannot be read as key=value; special characters in a value "
+            f"{one_line(error.override)} cannot be read as key=value; special characters in a value "
             """need two kinds of quotes around it: 'run.dir="~/runs"'"""
         )
     text = " ".join(str(error).split()).partition(" Config search path:")[0]
@@ -100,7 +100,7 @@ def _one_line(error: Exception, config_name: str) -> str:
         return f"{unknown[1]} is not a key of the configuration; {hint}"
     if unknown := re.search(r"Could not find '(.+)/(.+?)' Available options in .+?: (.*)", text):
         group, name, options = unknown.groups()
-        return f"{group}={shown(name)} is unknown; known: {', '.join(options.split())}"
+        return f"{group}={one_line(name)} is unknown; known: {', '.join(options.split())}"
     key = getattr(error, "full_key", None)
     return f"{key}: {text}" if key else text
 
@@ -111,7 +111,7 @@ def _misnamed_group() -> str:
         group = override.partition("=")[0].lstrip("+")
         if group and (CONF / group).is_dir():
             known = ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
-            return f"{shown(override)} must name a choice; known: {known}"
+            return f"{one_line(override)} must name a choice; known: {known}"
     return "an override must be key=value"
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from nfvae.data.dataset import Binarization
-from nfvae.errors import ConfigError, shown
+from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.experiments.name import Name
 from nfvae.flows import FLOWS, Flow
 from nfvae.networks.mlp import Activation
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=BaseModel)
 
 Positive = Annotated[int, Field(ge=1, le=10**12)]
 NumThreads = Annotated[int, Field(ge=1, le=1024)]
-NumSteps = Annotated[int, Field(ge=0, le=10**12)]
+NumTransforms = Annotated[int, Field(ge=0, le=10**12)]
 Size = Annotated[int, Field(ge=1, le=100_000)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(gt=0, le=10)]
@@ -162,7 +162,7 @@ class RunConfig(Section):
 class Config(Section):
     """Everything a training run depends on."""
 
-    K: NumSteps
+    K: NumTransforms
     seed: Seed
     device: Device
     protocol: Name | None = None  # a label: the settings themselves are in the sections
@@ -210,7 +210,7 @@ def check_section(schema: type[S], mapping: Mapping[str, Any], at: str = "") -> 
         raise ConfigError(_first_error(error, schema, at)) from None
 
 
-def build_flow(flow: Mapping[str, Any], dim: int, num_steps: int) -> Flow:
+def build_flow(flow: Mapping[str, Any], dim: int, num_transforms: int) -> Flow:
     """The flow that `flow.name` and its options describe, on R^dim with K steps.
 
     Raises:
@@ -219,11 +219,13 @@ def build_flow(flow: Mapping[str, Any], dim: int, num_steps: int) -> Flow:
     options = dict(flow)
     name = options.pop("name", None)
     if not isinstance(name, str) or name not in FLOWS:
-        raise ConfigError(f"flow.name={shown(name)} is unknown; known: {', '.join(sorted(FLOWS))}")
+        raise ConfigError(
+            f"flow.name={one_line(name)} is unknown; known: {', '.join(sorted(FLOWS))}"
+        )
     family = FLOWS[name]
     checked = check_section(_options_schema(family), options, at="flow").model_dump()
     try:
-        return family(dim, num_steps, **checked)
+        return family(dim, num_transforms, **checked)
     except ValueError as error:
         raise ConfigError(f"flow={name}: {error}") from None
 
@@ -237,7 +239,7 @@ class FlowSize(NamedTuple):
     """Weights of its own."""
 
 
-def flow_size(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
+def flow_size(flow: Mapping[str, Any], dim: int, num_transforms: int) -> FlowSize:
     """The size of what `build_flow` would build, at no cost in memory and for any K in no time.
 
     Every family grows evenly with K, or evenly by pairs of steps (then an odd K is out by half a
@@ -246,19 +248,21 @@ def flow_size(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
     Raises:
         ConfigError: as `build_flow`.
     """
-    if num_steps <= 4:
-        return _measured(flow, dim, num_steps)
+    if num_transforms <= 4:
+        return _measured(flow, dim, num_transforms)
     try:
         two, four = (_measured(flow, dim, k) for k in (2, 4))
     except ConfigError:
-        return _measured(flow, dim, num_steps)  # a family that allows but some K says so
-    return FlowSize(*(a + (b - a) * (num_steps - 2) // 2 for a, b in zip(two, four, strict=True)))
+        return _measured(flow, dim, num_transforms)  # a family that allows but some K says so
+    return FlowSize(
+        *(a + (b - a) * (num_transforms - 2) // 2 for a, b in zip(two, four, strict=True))
+    )
 
 
-def _measured(flow: Mapping[str, Any], dim: int, num_steps: int) -> FlowSize:
+def _measured(flow: Mapping[str, Any], dim: int, num_transforms: int) -> FlowSize:
     try:
         with torch.device("meta"):
-            built = build_flow(flow, dim, num_steps)
+            built = build_flow(flow, dim, num_transforms)
     except (RuntimeError, TypeError, OverflowError):  # beyond 2^63 numbers
         sizes = " ".join(f"flow.{key}={value}" for key, value in flow.items() if key != "name")
         raise ConfigError(
@@ -295,7 +299,7 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
             annotation = siblings.model_fields[part].annotation
             siblings = next(iter(get_args(annotation)), annotation)  # of a section or null
         known = ", ".join(sorted(siblings.model_fields))
-        return f"{shown(key)} is not a key here; " + (
+        return f"{one_line(key)} is not a key here; " + (
             f"known: {known}" if known else "there are no options here"
         )
     if first["type"] == "missing":
@@ -303,4 +307,4 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
     message = _PUT_PLAINLY.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
     message = message.removeprefix("Value error, ").replace("Input should", "should")
     value = first["input"]
-    return f"{key} {message}" if isinstance(value, dict) else f"{key}={shown(value)} {message}"
+    return f"{key} {message}" if isinstance(value, dict) else f"{key}={one_line(value)} {message}"

@@ -2,7 +2,7 @@
 
 import torch
 
-from nfvae.errors import ConfigError
+from nfvae.experiments.errors import ConfigError
 
 
 def choose_device(name: str) -> torch.device:

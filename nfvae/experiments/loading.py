@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nfvae.data import Dataset, load_dataset
-from nfvae.errors import CheckpointError
 from nfvae.experiments.config import Checkpoint, Config, DataConfig, build_flow
+from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences

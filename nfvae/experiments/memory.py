@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.config import Config, OptimConfig, flow_size
+from nfvae.experiments.errors import ConfigError
 
 BYTES = 4  # of a float32
 PIXELS = 784

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 
-from nfvae.errors import CheckpointError
 from nfvae.experiments.config import Config
 from nfvae.experiments.device import choose_device
+from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.loading import load_weights, read_data
 from nfvae.experiments.measure import describe, measure

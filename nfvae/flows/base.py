@@ -24,21 +24,21 @@ class Flow(nn.Module, ABC):
 
     Args:
         dim: D, the dimension of the latent space, at least 1.
-        num_steps: K, at least 0; with K = 0 every flow is the identity.
+        num_transforms: K, at least 0; with K = 0 every flow is the identity.
 
     Raises:
-        ValueError: dim or num_steps is less, or not one that the family takes.
+        ValueError: dim or num_transforms is less, or not one that the family takes.
 
     A family's own options are keyword arguments of its constructor; their annotations are what the
     configuration is checked against.
     """
 
-    def __init__(self, dim: int, num_steps: int) -> None:
+    def __init__(self, dim: int, num_transforms: int) -> None:
         super().__init__()
-        if dim < 1 or num_steps < 0:
-            raise ValueError(f"a flow needs dim >= 1 and K >= 0, got dim={dim}, K={num_steps}")
+        if dim < 1 or num_transforms < 0:
+            raise ValueError(f"a flow needs dim >= 1 and K >= 0, got dim={dim}, K={num_transforms}")
         self.dim = dim
-        self.num_steps = num_steps
+        self.num_transforms = num_transforms
 
     @property
     @abstractmethod
@@ -68,7 +68,7 @@ class Flow(nn.Module, ABC):
         """
 
     @abstractmethod
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         """The K terms of forward's log_det, shape [K, *sample, *batch]; for monitoring."""
 
 
@@ -91,9 +91,9 @@ class StepwiseFlow(Flow):
         z, log_dets = self._run(z, params)
         return z, sum(log_dets, z.new_zeros(z.shape[:-1]))
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         _, log_dets = self._run(z, params)
-        out = z.new_zeros(self.num_steps, *z.shape[:-1])
+        out = z.new_zeros(self.num_transforms, *z.shape[:-1])
         for k, log_det in enumerate(log_dets):
             out[k] = log_det
         return out

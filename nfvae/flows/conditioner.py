@@ -75,7 +75,7 @@ class ConditionedFlow(StepwiseFlow):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
         context_size: C, numbers an image that every step sees; with 0 the weights are the same
             map for every x, which then acts through q0 alone.
         hidden_size: units of each hidden layer.
@@ -85,29 +85,29 @@ class ConditionedFlow(StepwiseFlow):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         context_size: int,
         hidden_size: int,
         conditioners: Iterable[Conditioner],
     ) -> None:
-        super().__init__(dim, num_steps)
+        super().__init__(dim, num_transforms)
         self.conditioners = nn.ModuleList(conditioners)
         self.context_size = context_size
         self.hidden_size = hidden_size
         bound = max(context_size, 1) ** -0.5
         self.context_weight = nn.Parameter(
-            torch.empty(num_steps * hidden_size, context_size).uniform_(-bound, bound)
+            torch.empty(num_transforms * hidden_size, context_size).uniform_(-bound, bound)
         )
 
     @property
     def param_size(self) -> int:
-        return self.context_size if self.num_steps else 0
+        return self.context_size if self.num_transforms else 0
 
     def initial_params(self) -> Tensor:
         return torch.zeros(self.param_size)  # the steps differ by their weights
 
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        if not self.num_steps:
+        if not self.num_transforms:
             return []
         shifts = F.linear(params, self.context_weight)
         return [(shift,) for shift in shifts.split(self.hidden_size, dim=-1)]

@@ -23,7 +23,7 @@ class Coupling(ConditionedFlow):
 
     Args:
         dim: D, at least 2.
-        num_steps: K.
+        num_transforms: K.
         context_size: numbers an image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
         hidden_layers: of each network, at least one.
@@ -35,7 +35,7 @@ class Coupling(ConditionedFlow):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         context_size: int,
         hidden_size: int,
@@ -44,10 +44,12 @@ class Coupling(ConditionedFlow):
     ) -> None:
         if dim < 2:
             raise ValueError(f"a coupling needs at least 2 dimensions, got {dim}")
-        self.sizes = [(dim // 2, dim - dim // 2)[:: -1 if k % 2 else 1] for k in range(num_steps)]
+        self.sizes = [
+            (dim // 2, dim - dim // 2)[:: -1 if k % 2 else 1] for k in range(num_transforms)
+        ]
         super().__init__(
             dim,
-            num_steps,
+            num_transforms,
             context_size,
             hidden_size,
             (
@@ -55,10 +57,10 @@ class Coupling(ConditionedFlow):
                 for fixed, moved in self.sizes
             ),
         )
-        splits = [torch.randperm(dim) for _ in range((num_steps + 1) // 2)]
+        splits = [torch.randperm(dim) for _ in range((num_transforms + 1) // 2)]
         order = [split.roll(-(dim // 2)) if odd else split for split in splits for odd in (0, 1)]
         self.register_buffer(
-            "order", torch.stack(order)[:num_steps] if order else torch.empty(0, dim).long()
+            "order", torch.stack(order)[:num_transforms] if order else torch.empty(0, dim).long()
         )
 
     @abstractmethod
@@ -98,7 +100,7 @@ class NICE(Coupling):
 
     Args:
         dim: D, at least 2.
-        num_steps: K.
+        num_transforms: K.
         context_size: numbers an image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
         hidden_layers: of each network.
@@ -107,7 +109,7 @@ class NICE(Coupling):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
@@ -115,7 +117,7 @@ class NICE(Coupling):
     ) -> None:
         super().__init__(
             dim,
-            num_steps,
+            num_transforms,
             context_size=context_size,
             hidden_size=hidden_size,
             hidden_layers=hidden_layers,
@@ -137,7 +139,7 @@ class RealNVP(Coupling):
 
     Args:
         dim: D, at least 2.
-        num_steps: K.
+        num_transforms: K.
         context_size: numbers an image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
         hidden_layers: of each network.
@@ -147,7 +149,7 @@ class RealNVP(Coupling):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
@@ -156,7 +158,7 @@ class RealNVP(Coupling):
     ) -> None:
         super().__init__(
             dim,
-            num_steps,
+            num_transforms,
             context_size=context_size,
             hidden_size=hidden_size,
             hidden_layers=hidden_layers,

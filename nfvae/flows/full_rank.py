@@ -24,14 +24,14 @@ class FullRank(Flow):
         ValueError: K > 1.
     """
 
-    def __init__(self, dim: int, num_steps: int = 1) -> None:
-        if num_steps > 1:
-            raise ValueError(f"it has one step, so K must be 0 or 1, got K={num_steps}")
-        super().__init__(dim, num_steps)
+    def __init__(self, dim: int, num_transforms: int = 1) -> None:
+        if num_transforms > 1:
+            raise ValueError(f"it has one step, so K must be 0 or 1, got K={num_transforms}")
+        super().__init__(dim, num_transforms)
 
     @property
     def param_size(self) -> int:
-        return self.num_steps * (self.dim * (self.dim - 1) // 2)
+        return self.num_transforms * (self.dim * (self.dim - 1) // 2)
 
     def initial_params(self) -> Tensor:
         return torch.zeros(self.param_size)
@@ -47,8 +47,8 @@ class FullRank(Flow):
         )
         return unfold(z.mT, y.shape), y.new_zeros(y.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        return z.new_zeros(self.num_steps, *z.shape[:-1])
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        return z.new_zeros(self.num_transforms, *z.shape[:-1])
 
     def _lower(self, params: Tensor) -> Tensor:
         """L [B, D, D]."""

@@ -27,11 +27,11 @@ class Householder(Flow):
 
     @property
     def param_size(self) -> int:
-        return self.num_steps * self.dim
+        return self.num_transforms * self.dim
 
     def initial_params(self) -> Tensor:
-        pairs = torch.randn((self.num_steps + 1) // 2, self.dim)
-        return pairs.repeat_interleave(2, dim=0)[: self.num_steps].flatten()
+        pairs = torch.randn((self.num_transforms + 1) // 2, self.dim)
+        return pairs.repeat_interleave(2, dim=0)[: self.num_transforms].flatten()
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         v, w = self._reflections(params)  # H_1 … H_K = I − VᵀW; the flow is its transpose
@@ -41,11 +41,11 @@ class Householder(Flow):
         v, w = self._reflections(params)
         return self._subtract(y, params, w, v), y.new_zeros(y.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        return z.new_zeros(self.num_steps, *z.shape[:-1])
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        return z.new_zeros(self.num_transforms, *z.shape[:-1])
 
     def _reflections(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        return compact_wy(params.reshape(params.shape[:-1].numel(), self.num_steps, self.dim))
+        return compact_wy(params.reshape(params.shape[:-1].numel(), self.num_transforms, self.dim))
 
     def _subtract(self, z: Tensor, params: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """(I − rightᵀ left) z for every sample, in rows: z − (z leftᵀ) right."""

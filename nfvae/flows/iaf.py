@@ -46,7 +46,7 @@ class IAF(ConditionedFlow):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
         context_size: numbers an image that the networks see besides z; 0: none.
         hidden_size: units of each hidden layer; with fewer than D a step's networks do not see the
             last components of its order.
@@ -59,7 +59,7 @@ class IAF(ConditionedFlow):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 320,
@@ -67,16 +67,16 @@ class IAF(ConditionedFlow):
         initial_gate: Annotated[float, Gt(0), Lt(1)] = 0.9,
     ) -> None:
         forwards = torch.arange(dim)
-        self.orders = [forwards.flip(0) if k % 2 else forwards for k in range(num_steps)]
+        self.orders = [forwards.flip(0) if k % 2 else forwards for k in range(num_transforms)]
         sizes = [dim, *[hidden_size] * hidden_layers, 2 * dim]
         conditioners = [
             Conditioner(sizes, made_masks(order, hidden_size, hidden_layers))
             for order in self.orders
         ]
         for conditioner in conditioners:
-            s = -log(expm1(-log(initial_gate) / num_steps))  # the logit of initial_gate^(1/K)
+            s = -log(expm1(-log(initial_gate) / num_transforms))  # the logit of initial_gate^(1/K)
             conditioner.start_at(torch.cat([torch.zeros(dim), torch.full((dim,), s)]))
-        super().__init__(dim, num_steps, context_size, hidden_size, conditioners)
+        super().__init__(dim, num_transforms, context_size, hidden_size, conditioners)
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         m, s = self.conditioners[k](z, *params).chunk(2, dim=-1)

@@ -12,12 +12,12 @@ class Identity(Flow):
     """The identity map, for the K = 0 column of the tables.
 
     Raises:
-        ValueError: num_steps > 0.
+        ValueError: num_transforms > 0.
     """
 
-    def __init__(self, dim: int, num_steps: int = 0) -> None:
-        if num_steps:
-            raise ValueError(f"it has no steps, so K must be 0, got K={num_steps}")
+    def __init__(self, dim: int, num_transforms: int = 0) -> None:
+        if num_transforms:
+            raise ValueError(f"it has no steps, so K must be 0, got K={num_transforms}")
         super().__init__(dim, 0)
 
     @property
@@ -33,5 +33,5 @@ class Identity(Flow):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         return y, y.new_zeros(y.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         return z.new_zeros(0, *z.shape[:-1])

@@ -32,46 +32,46 @@ class Planar(Flow):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
         constraint: how û is made invertible, see the module's text.
     """
 
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         constraint: Literal["identity", "paper"] = "identity",
     ) -> None:
-        super().__init__(dim, num_steps)
+        super().__init__(dim, num_transforms)
         self.shift = SHIFT[constraint]
 
     @property
     def param_size(self) -> int:
-        return self.num_steps * (2 * self.dim + 1)
+        return self.num_transforms * (2 * self.dim + 1)
 
     def initial_params(self) -> Tensor:
-        w = torch.randn(self.num_steps * self.dim) / self.dim**0.5
-        return torch.cat([w, torch.zeros(self.num_steps * (self.dim + 1))])
+        w = torch.randn(self.num_transforms * self.dim) / self.dim**0.5
+        return torch.cat([w, torch.zeros(self.num_transforms * (self.dim + 1))])
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         z_K, log_dets = self._stack(z, params)
         return z_K, unfold(log_dets.sum(1), z.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         _, log_dets = self._stack(z, params)
-        return unfold(log_dets.movedim(1, -1), torch.Size([*z.shape[:-1], self.num_steps])).movedim(
-            -1, 0
-        )
+        return unfold(
+            log_dets.movedim(1, -1), torch.Size([*z.shape[:-1], self.num_transforms])
+        ).movedim(-1, 0)
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # wᵀz along one step solves a scalar equation: with a = wᵀz + b, f(z) = y reads
         # a + (s − 1) tanh(a) = wᵀy + b, strictly increasing in a.
-        w, u, b = unpack(params, self.num_steps, self.dim)
+        w, u, b = unpack(params, self.num_transforms, self.dim)
         s, kappa = constrain((w * u).sum(-1), (w * w).sum(-1), self.shift)
         u_hat = u + kappa.unsqueeze(-1) * w
         total = y.new_zeros(y.shape[:-1])
-        for k in reversed(range(self.num_steps)):
+        for k in reversed(range(self.num_transforms)):
             w_k, u_k, s_k = w[..., k, :], u_hat[..., k, :], s[..., k]
             a = solve_tanh((w_k * y).sum(-1) + b[..., k], s_k)
             t = a.tanh()
@@ -83,6 +83,6 @@ class Planar(Flow):
         """z_K [*sample, *batch, D] and the log-dets by step, folded: [B, K, S]."""
         batch = params.shape[:-1]
         z_K, log_dets = PlanarStack.apply(
-            fold(z, batch), params.reshape(batch.numel(), -1), self.num_steps, self.shift
+            fold(z, batch), params.reshape(batch.numel(), -1), self.num_transforms, self.shift
         )
         return unfold(z_K, z.shape), log_dets

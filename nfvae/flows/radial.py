@@ -30,26 +30,26 @@ class Radial(Flow):
 
     @property
     def param_size(self) -> int:
-        return self.num_steps * (self.dim + 2)
+        return self.num_transforms * (self.dim + 2)
 
     def initial_params(self) -> Tensor:
-        centre = torch.randn(self.num_steps * self.dim)
+        centre = torch.randn(self.num_transforms * self.dim)
         # α as large as a typical r, so that a step moves the whole of q0 and not only its core.
-        return torch.cat([centre, torch.full((2 * self.num_steps,), self.dim**0.5)])
+        return torch.cat([centre, torch.full((2 * self.num_transforms,), self.dim**0.5)])
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         z_K, log_dets = self._stack(z, params)
         return z_K, unfold(log_dets.sum(0), z.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         _, log_dets = self._stack(z, params)
-        return log_dets.transpose(1, 2).reshape(self.num_steps, *z.shape[:-1])
+        return log_dets.transpose(1, 2).reshape(self.num_transforms, *z.shape[:-1])
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         # With R = ‖y − c‖, r(s + r) = R(α + r): the positive root of r² + (s − R) r − αR = 0.
         centre, alpha, s = self._unpack(params)
         total = y.new_zeros(y.shape[:-1])
-        for k in reversed(range(self.num_steps)):
+        for k in reversed(range(self.num_transforms)):
             c_k, alpha_k, s_k = centre[..., k, :], alpha[..., k], s[..., k]
             offset = y - c_k
             r = _radius(torch.linalg.vector_norm(offset, dim=-1), alpha_k, s_k)
@@ -59,15 +59,17 @@ class Radial(Flow):
         return y, total
 
     def _unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        centre, raw = params.split([self.num_steps * self.dim, 2 * self.num_steps], dim=-1)
+        centre, raw = params.split(
+            [self.num_transforms * self.dim, 2 * self.num_transforms], dim=-1
+        )
         # Held where they do not underflow, nor their quotient: 0/0 would follow.
         alpha, s = softplus(raw).clamp(min=torch.finfo(raw.dtype).tiny ** 0.5).chunk(2, dim=-1)
-        return centre.unflatten(-1, (self.num_steps, self.dim)), alpha, s
+        return centre.unflatten(-1, (self.num_transforms, self.dim)), alpha, s
 
     def _stack(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """z_K [*sample, *batch, D] and the log-dets by step, folded: [K, B, S]."""
         centre, alpha, s = self._unpack(params)
-        batch, K = params.shape[:-1], self.num_steps
+        batch, K = params.shape[:-1], self.num_transforms
         z_K, log_dets = RadialStack.apply(
             fold(z, batch),
             centre.reshape(batch.numel(), K, self.dim),

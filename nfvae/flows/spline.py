@@ -25,7 +25,7 @@ class Spline(Coupling):
 
     Args:
         dim: D, at least 2.
-        num_steps: K.
+        num_transforms: K.
         context_size: numbers an image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
         hidden_layers: of each network.
@@ -36,7 +36,7 @@ class Spline(Coupling):
     def __init__(
         self,
         dim: int,
-        num_steps: int,
+        num_transforms: int,
         *,
         context_size: Annotated[int, Ge(0)] = 64,
         hidden_size: Annotated[int, Ge(1)] = 128,
@@ -46,7 +46,7 @@ class Spline(Coupling):
     ) -> None:
         super().__init__(
             dim,
-            num_steps,
+            num_transforms,
             context_size=context_size,
             hidden_size=hidden_size,
             hidden_layers=hidden_layers,

@@ -35,8 +35,8 @@ class Sylvester(StepwiseFlow):
     [B, S], in nats.
     """
 
-    def __init__(self, dim: int, num_steps: int, num_vectors: int, basis_size: int) -> None:
-        super().__init__(dim, num_steps)
+    def __init__(self, dim: int, num_transforms: int, num_vectors: int, basis_size: int) -> None:
+        super().__init__(dim, num_transforms)
         self.num_vectors = num_vectors
         self.basis_size = basis_size
 
@@ -46,7 +46,7 @@ class Sylvester(StepwiseFlow):
 
     def initial_basis(self) -> Tensor:
         """Where Q's parameters start: [K, basis_size]."""
-        return torch.randn(self.num_steps, self.basis_size)
+        return torch.randn(self.num_transforms, self.basis_size)
 
     @abstractmethod
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
@@ -59,17 +59,17 @@ class Sylvester(StepwiseFlow):
     @property
     def param_size(self) -> int:
         M = self.num_vectors
-        return self.num_steps * (self.basis_size + M * M + 2 * M)
+        return self.num_transforms * (self.basis_size + M * M + 2 * M)
 
     def initial_params(self) -> Tensor:
         # R = 0 is the identity; Q and R̃ are random, so that no two steps are alike.
-        K, M = self.num_steps, self.num_vectors
+        K, M = self.num_transforms, self.num_vectors
         r_tilde_t = torch.eye(M) + torch.randn(K, M, M) / M**0.5
         zeros = torch.zeros(2 * K * M)
         return torch.cat([self.initial_basis().flatten(), r_tilde_t.tril().flatten(), zeros])
 
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        K, M, size = self.num_steps, self.num_vectors, self.basis_size
+        K, M, size = self.num_transforms, self.num_vectors, self.basis_size
         if not K:
             return []
         raw, triangles, u, b = params.reshape(-1, self.param_size).split(
@@ -91,9 +91,9 @@ class Sylvester(StepwiseFlow):
         rows, log_det = super().inverse(fold(y, params.shape[:-1]), params)
         return unfold(rows, y.shape), unfold(log_det, y.shape[:-1])
 
-    def step_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        log_dets = super().step_log_dets(fold(z, params.shape[:-1]), params)  # [K, B, S]
-        return log_dets.mT.reshape(self.num_steps, *z.shape[:-1])
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        log_dets = super().transform_log_dets(fold(z, params.shape[:-1]), params)  # [K, B, S]
+        return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         coefficients, basis = params[:4], params[4:]
@@ -117,7 +117,7 @@ class OrthogonalSylvester(Sylvester):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
         num_vectors: M ≤ D; None is the smaller of D and 16.
 
     Raises:
@@ -125,18 +125,18 @@ class OrthogonalSylvester(Sylvester):
     """
 
     def __init__(
-        self, dim: int, num_steps: int, *, num_vectors: Annotated[int, Ge(1)] | None = None
+        self, dim: int, num_transforms: int, *, num_vectors: Annotated[int, Ge(1)] | None = None
     ) -> None:
         if num_vectors is None:
             num_vectors = min(dim, 16)
         if num_vectors > dim:
             raise ValueError(f"num_vectors must be at most the dimension {dim}, got {num_vectors}")
         free = num_vectors * dim - num_vectors * (num_vectors + 1) // 2
-        super().__init__(dim, num_steps, num_vectors, basis_size=free)
+        super().__init__(dim, num_transforms, num_vectors, basis_size=free)
 
     def initial_basis(self) -> Tensor:
         # Uniform on the orthonormal frames: the QR factors of a Gaussian matrix.
-        stored, _ = torch.geqrf(torch.randn(self.num_steps, self.dim, self.num_vectors))
+        stored, _ = torch.geqrf(torch.randn(self.num_transforms, self.dim, self.num_vectors))
         row, column = torch.triu_indices(self.num_vectors, self.dim, 1)
         return stored.mT[:, row, column]
 
@@ -164,7 +164,7 @@ class HouseholderSylvester(Sylvester):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
         num_reflections: H ≤ D; None is the smaller of D and 8.
 
     Raises:
@@ -172,7 +172,7 @@ class HouseholderSylvester(Sylvester):
     """
 
     def __init__(
-        self, dim: int, num_steps: int, *, num_reflections: Annotated[int, Ge(1)] | None = None
+        self, dim: int, num_transforms: int, *, num_reflections: Annotated[int, Ge(1)] | None = None
     ) -> None:
         if num_reflections is None:
             num_reflections = min(dim, 8)
@@ -180,7 +180,7 @@ class HouseholderSylvester(Sylvester):
             raise ValueError(
                 f"num_reflections must be at most the dimension {dim}, got {num_reflections}"
             )
-        super().__init__(dim, num_steps, num_vectors=dim, basis_size=num_reflections * dim)
+        super().__init__(dim, num_transforms, num_vectors=dim, basis_size=num_reflections * dim)
         self.num_reflections = num_reflections
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
@@ -201,11 +201,11 @@ class TriangularSylvester(Sylvester):
 
     Args:
         dim: D.
-        num_steps: K.
+        num_transforms: K.
     """
 
-    def __init__(self, dim: int, num_steps: int) -> None:
-        super().__init__(dim, num_steps, num_vectors=dim, basis_size=0)
+    def __init__(self, dim: int, num_transforms: int) -> None:
+        super().__init__(dim, num_transforms, num_vectors=dim, basis_size=0)
 
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
         return z.flip(-1) if k % 2 else z

@@ -5,7 +5,7 @@ import shutil
 
 import torch
 
-from nfvae.errors import ConfigError
+from nfvae.experiments.errors import ConfigError
 from nfvae.flows import Flow
 
 

@@ -211,7 +211,7 @@ def _log_model(state: TrainingState, log: MetricsLog, progress: Progress) -> Non
     with torch.inference_mode():
         x = gather_batch(split, torch.arange(NUM_SHOWN, device=state.device), generator)
         posterior = state.vae.posterior(x)
-        log_dets = posterior.step_log_dets(generator)
+        log_dets = posterior.transform_log_dets(generator)
         if state.data.val is None:
             terms = elbo_terms(state.vae, x, posterior.draw((), generator))
             neg_elbo = -terms.log_weight.mean().item()

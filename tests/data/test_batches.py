@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nfvae.data import BatchSchedule, Dataset, batches_in_order, epoch_permutation
-from nfvae.errors import ConfigError
+from nfvae.experiments.errors import ConfigError
 
 
 def test_an_epoch_is_a_permutation_and_a_function_of_its_arguments() -> None:

@@ -13,7 +13,8 @@ import pytest
 from nfvae.data import load_dataset, mnist, static
 from nfvae.data.files import find_file, read_bytes
 from nfvae.data.idx import parse_idx
-from nfvae.errors import ConfigError, DataError, NfvaeError
+from nfvae.errors import DataError, NfvaeError
+from nfvae.experiments.errors import ConfigError
 
 LABELS = mnist.TEST_LABELS
 LABELS_GZ = f"{LABELS.name}.gz"

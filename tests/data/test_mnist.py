@@ -10,7 +10,7 @@ import torch
 from torchvision.datasets import MNIST
 
 from nfvae.data import Binarization, Dataset, load_dataset, mnist
-from nfvae.errors import ConfigError
+from nfvae.experiments.errors import ConfigError
 
 PUBLISHED_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",

@@ -9,16 +9,11 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from nfvae.energies.fit import PlainPosterior, fit, free_energy
-from nfvae.errors import (
-    CheckpointError,
-    ConfigError,
-    DivergenceError,
-    NotInvertibleError,
-    RunFolderError,
-)
+from nfvae.errors import DivergenceError, NotInvertibleError
 from nfvae.experiments.commands.fit_energy import fit_energy
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task
+from nfvae.experiments.errors import CheckpointError, ConfigError, RunFolderError
 from nfvae.experiments.figures.energy import WINDOW, density_of, energy_figure
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.flows import FLOWS

@@ -16,9 +16,9 @@ def gaussian():
     return MultivariateNormal(torch.tensor([0.5, -0.3], dtype=torch.float64), covariance)
 
 
-def random_posterior(flow, num_steps, **options):
+def random_posterior(flow, num_transforms, **options):
     torch.manual_seed(3)
-    posterior = PlainPosterior(FLOWS[flow](2, num_steps, **options)).double()
+    posterior = PlainPosterior(FLOWS[flow](2, num_transforms, **options)).double()
     with torch.no_grad():
         for parameter in posterior.parameters():
             parameter.add_(0.4 * torch.randn_like(parameter))

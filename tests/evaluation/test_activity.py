@@ -13,7 +13,7 @@ def test_noise_of_the_draws_cancels():
 
 
 def test_a_unit_that_the_encoder_ignores_is_not_active(tiny_vae):
-    vae = tiny_vae("none", dim=2, num_steps=0)
+    vae = tiny_vae("none", dim=2, num_transforms=0)
     with torch.no_grad():
         vae.head.weight[1] = 0  # loc of the second unit
     x = torch.bernoulli(torch.full((2000, 20), 0.5)).double()
@@ -23,7 +23,7 @@ def test_a_unit_that_the_encoder_ignores_is_not_active(tiny_vae):
 
 def test_the_scatter_of_an_unused_unit_is_as_documented(tiny_vae):
     """Its standard deviation is 2 / (S √N)."""
-    vae = tiny_vae("none", dim=200, num_steps=0)
+    vae = tiny_vae("none", dim=200, num_transforms=0)
     with torch.no_grad():
         vae.head.weight.zero_()
         vae.head.bias.zero_()

@@ -28,9 +28,9 @@ def log_evidence_by_quadrature(vae, x):
     return log_joint.logsumexp(0) + 2 * (axis[1] - axis[0]).log()
 
 
-@pytest.mark.parametrize(("flow", "num_steps"), [("none", 0), ("planar", 4), ("radial", 4)])
-def test_nll_agrees_with_quadrature(tiny_vae, images, flow, num_steps):
-    vae = tiny_vae(flow, num_steps=num_steps)
+@pytest.mark.parametrize(("flow", "num_transforms"), [("none", 0), ("planar", 4), ("radial", 4)])
+def test_nll_agrees_with_quadrature(tiny_vae, images, flow, num_transforms):
+    vae = tiny_vae(flow, num_transforms=num_transforms)
     train(vae, images)  # importance sampling is as good as its proposal
     with torch.inference_mode():
         exact = log_evidence_by_quadrature(vae, images)
@@ -96,7 +96,7 @@ def test_estimates_are_means_over_images_with_their_errors(tiny_vae, images, flo
 
 
 def test_elbo_estimate_terms(tiny_vae, images):
-    vae = tiny_vae("none", num_steps=0)
+    vae = tiny_vae("none", num_transforms=0)
     split = Split((images * 255).byte(), None, redrawn=False)
     vae = vae.float()
     estimate = estimate_elbo(vae, split, 2000, torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ from nfvae.objective import elbo_terms, importance_weighted
 @pytest.mark.parametrize("flow", ["none", "planar", "radial"])
 def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
     """log p(x) = ELBO(x) + KL(q‖p(z|x)): all three found apart."""
-    vae = tiny_vae(flow, num_steps=0 if flow == "none" else 4).requires_grad_(False)
+    vae = tiny_vae(flow, num_transforms=0 if flow == "none" else 4).requires_grad_(False)
     torch.manual_seed(1)
     x = (torch.rand(20) < 0.4).double()
     posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0))
@@ -35,7 +35,7 @@ def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
 
 def test_a_posterior_far_from_the_prior_is_found(tiny_vae):
     """Where log p(x|z) is linear in z₁ over a wide range, N(0, 1) is moved by its slope."""
-    vae = tiny_vae("none", num_steps=0).requires_grad_(False)
+    vae = tiny_vae("none", num_transforms=0).requires_grad_(False)
     vae.decode = lambda z: 100 - 0.65 * z[..., :1].expand(*z.shape[:-1], 20)
     x = torch.zeros(20).double()
     # log p(x|z) = −Σ log(1 + eˡ) ≈ −20 l there, so p(z₁|x) = N(13, 1): p(x) has a closed form.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.config import parse_config
+from nfvae.experiments.errors import ConfigError
 from nfvae.flows import FLOWS
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -10,9 +10,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import nfvae.data
 from nfvae.data import load_dataset
-from nfvae.errors import ConfigError, DataError
+from nfvae.errors import DataError
 from nfvae.experiments.commands.evaluate import evaluate
 from nfvae.experiments.composition import CONF
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.loading import load_vae
 from nfvae.experiments.run import run_training

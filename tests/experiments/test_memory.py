@@ -5,8 +5,8 @@ import resource
 import pytest
 import torch
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.config import flow_size
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.loading import make_vae
 from nfvae.experiments.memory import (
     BYTES,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from nfvae.errors import ConfigError, RunFolderError
 from nfvae.experiments.commands.posterior_2d import Posterior2dConfig, _check, posterior_2d
 from nfvae.experiments.config import check_section
+from nfvae.experiments.errors import ConfigError, RunFolderError
 from nfvae.experiments.storage.run_folder import RunFolder
 
 PLAIN = {"run": "a", "images": [0], "file": None, "seed": 0}

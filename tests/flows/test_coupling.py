@@ -9,10 +9,10 @@ COUPLINGS = [NICE, RealNVP, Spline]
 every_coupling = pytest.mark.parametrize("family", COUPLINGS)
 
 
-def trained(family: type[Coupling], dim: int, num_steps: int, **options) -> Coupling:
+def trained(family: type[Coupling], dim: int, num_transforms: int, **options) -> Coupling:
     """A flow whose weights are far from where they start."""
     torch.manual_seed(3)
-    flow = family(dim, num_steps, **options).double()
+    flow = family(dim, num_transforms, **options).double()
     with torch.no_grad():
         for weight in flow.parameters():
             weight.add_(torch.randn_like(weight) / max(weight.shape[-1], 1) ** 0.5)
@@ -61,7 +61,7 @@ def test_nice_preserves_volume_exactly():
 
 def test_realnvp_scales_within_its_bound():
     flow = trained(RealNVP, 4, 2, context_size=2, max_log_scale=0.5)
-    log_det = flow.step_log_dets(
+    log_det = flow.transform_log_dets(
         100 * torch.randn(1000, 4, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
     )
     assert log_det.abs().max() <= 0.5 * 2  # two components move in a step
@@ -94,9 +94,9 @@ def test_the_context_matters_and_may_be_left_out(family):
 
 
 @every_coupling
-@pytest.mark.parametrize("num_steps", [1, 16])
-def test_starts_as_the_identity(family, num_steps):
-    flow = family(5, num_steps)
+@pytest.mark.parametrize("num_transforms", [1, 16])
+def test_starts_as_the_identity(family, num_transforms):
+    flow = family(5, num_transforms)
     z = torch.randn(7, 5)
     y, log_det = flow(z, torch.randn(7, flow.param_size))
     torch.testing.assert_close(y, z, atol=1e-5, rtol=0)

@@ -13,12 +13,12 @@ def naive(v: Tensor, z: Tensor) -> Tensor:
     return z
 
 
-@pytest.mark.parametrize("num_steps", [1, 2, 3, 7, 16])
-def test_equals_the_reflections_one_by_one(num_steps: int) -> None:
-    flow = Householder(5, num_steps)
+@pytest.mark.parametrize("num_transforms", [1, 2, 3, 7, 16])
+def test_equals_the_reflections_one_by_one(num_transforms: int) -> None:
+    flow = Householder(5, num_transforms)
     params = torch.randn(3, flow.param_size, dtype=torch.float64)
     z = torch.randn(4, 3, 5, dtype=torch.float64)
-    expected = naive(params.reshape(3, num_steps, 5), z)
+    expected = naive(params.reshape(3, num_transforms, 5), z)
     torch.testing.assert_close(flow(z, params)[0], expected, rtol=1e-12, atol=1e-12)
 
 

@@ -6,10 +6,10 @@ import torch
 from nfvae.flows.iaf import IAF, made_masks
 
 
-def trained(dim: int, num_steps: int, **options) -> IAF:
+def trained(dim: int, num_transforms: int, **options) -> IAF:
     """A flow whose weights are far from where they start."""
     torch.manual_seed(5)
-    flow = IAF(dim, num_steps, **options).double()
+    flow = IAF(dim, num_transforms, **options).double()
     with torch.no_grad():
         for weight in flow.parameters():
             weight.add_(torch.randn_like(weight) / max(weight.shape[-1], 1) ** 0.5)
@@ -56,9 +56,9 @@ def test_a_step_is_the_papers_gate():
     torch.testing.assert_close(log_det, sigma.log().sum(-1))
 
 
-@pytest.mark.parametrize("num_steps", [1, 4, 80])
-def test_an_untrained_stack_scales_by_the_initial_gate(num_steps):
-    flow = IAF(5, num_steps, initial_gate=0.7)
+@pytest.mark.parametrize("num_transforms", [1, 4, 80])
+def test_an_untrained_stack_scales_by_the_initial_gate(num_transforms):
+    flow = IAF(5, num_transforms, initial_gate=0.7)
     z, context = torch.randn(9, 5), torch.randn(9, flow.param_size)
     y, log_det = flow(z, context)
     torch.testing.assert_close(y, 0.7 * z, rtol=1e-4, atol=1e-5)
@@ -71,7 +71,7 @@ def test_steps_differ_and_the_context_matters():
     z = torch.randn(4, dtype=torch.float64)
     contexts = torch.randn(2, 3, dtype=torch.float64)
     assert not torch.allclose(flow(z, contexts[0])[0], flow(z, contexts[1])[0])
-    by_step = flow.step_log_dets(z, contexts[0])
+    by_step = flow.transform_log_dets(z, contexts[0])
     assert by_step[0] != by_step[1]
 
 

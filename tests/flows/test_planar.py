@@ -16,7 +16,7 @@ every_constraint = pytest.mark.parametrize("constraint", ["paper", "identity"])
 
 def split(flow: Planar, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """w, u [*batch, K, D] and b [*batch, K], from the documented packing."""
-    K, D = flow.num_steps, flow.dim
+    K, D = flow.num_transforms, flow.dim
     w, u, b = params.split([K * D, K * D, K], dim=-1)
     return w.unflatten(-1, (K, D)), u.unflatten(-1, (K, D)), b
 
@@ -25,7 +25,7 @@ def textbook_steps(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tup
     """Rezende & Mohamed's eq. 10-12 and appendix A.1, one step after the other: log-dets [K, …]."""
     log_dets = []
     w_all, u_all, b_all = split(flow, params)
-    for k in range(flow.num_steps):
+    for k in range(flow.num_transforms):
         w, u, b = w_all[..., k, :], u_all[..., k, :], b_all[..., k, None]
         wu = (w * u).sum(-1, keepdim=True)
         u_hat = u + (softplus(wu + shift) - 1 - wu) * w / w.square().sum(-1, keepdim=True)
@@ -43,9 +43,9 @@ def textbook(flow: Planar, shift: float, z: Tensor, params: Tensor) -> tuple[Ten
 
 @every_constraint
 @pytest.mark.parametrize("scale", [0.1, 1.0, 2.0])
-@pytest.mark.parametrize("num_steps", [1, 2, 16])
-def test_the_stack_is_the_textbook_loop(constraint, num_steps, scale):
-    flow = Planar(6, num_steps, constraint=constraint)
+@pytest.mark.parametrize("num_transforms", [1, 2, 16])
+def test_the_stack_is_the_textbook_loop(constraint, num_transforms, scale):
+    flow = Planar(6, num_transforms, constraint=constraint)
     params = scale * torch.randn(4, flow.param_size, dtype=torch.float64)
     z = torch.randn(3, 4, 6, dtype=torch.float64)
     for stack, loop in zip(
@@ -53,7 +53,7 @@ def test_the_stack_is_the_textbook_loop(constraint, num_steps, scale):
     ):
         torch.testing.assert_close(stack, loop, rtol=1e-9, atol=1e-9)
     by_step = textbook_steps(flow, SHIFT[constraint], z, params)[1]
-    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(flow.transform_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @every_constraint
@@ -165,7 +165,7 @@ def test_where_u_is_zero():
         assert torch.allclose(y, z, atol=1e-12) == identity
         if not identity:
             # each step contracts: log det = log(1 + sech²·(log 2 − 1)) < 0
-            assert (flow.step_log_dets(z, params) < 0).all()
+            assert (flow.transform_log_dets(z, params) < 0).all()
             assert log_det.mean() < -1
 
 

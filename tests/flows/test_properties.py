@@ -23,9 +23,9 @@ EPS = torch.finfo(torch.float64).eps
 every_flow = pytest.mark.parametrize("name", sorted(FLOWS))
 
 
-def make(name: str, dim: int, num_steps: int) -> Flow:
+def make(name: str, dim: int, num_transforms: int) -> Flow:
     torch.manual_seed(7)
-    steps = min(num_steps, MAX_STEPS.get(name, num_steps))
+    steps = min(num_transforms, MAX_STEPS.get(name, num_transforms))
     options = OPTIONS[name](dim) if name in OPTIONS else {}
     return FLOWS[name](dim, steps, **options).double()
 
@@ -137,10 +137,10 @@ def test_gradients(name, method):
 
 
 @every_flow
-@pytest.mark.parametrize("num_steps", [16, 80])
+@pytest.mark.parametrize("num_transforms", [16, 80])
 @pytest.mark.parametrize("scale", [0.0, 1e-20, 1.0, 50.0, 100.0])
-def test_finite_in_float32(name, num_steps, scale):
-    flow = make(name, 5, num_steps)
+def test_finite_in_float32(name, num_transforms, scale):
+    flow = make(name, 5, num_transforms)
     params = draw_params(flow, scale, (20,)).float().requires_grad_()
     flow.float()
     for reach in (0.0, 1.0, 30.0):
@@ -163,23 +163,23 @@ def test_no_steps_are_the_identity(name):
     for out, log_det in (flow(z, params), flow.inverse(z, params)):
         assert torch.equal(out, z)
         assert torch.equal(log_det, torch.zeros(4, 2))
-    assert flow.step_log_dets(z, params).shape == (0, 4, 2)
+    assert flow.transform_log_dets(z, params).shape == (0, 4, 2)
 
 
 @every_flow
-def test_step_log_dets_add_up(name):
+def test_transform_log_dets_add_up(name):
     flow = make(name, 3, 4)
     params = draw_params(flow, 1.0, (2,))
     z = torch.randn(5, 2, 3, dtype=torch.float64)
-    by_step = flow.step_log_dets(z, params)
-    assert by_step.shape == (flow.num_steps, 5, 2)
+    by_step = flow.transform_log_dets(z, params)
+    assert by_step.shape == (flow.num_transforms, 5, 2)
     torch.testing.assert_close(by_step.sum(0), flow(z, params)[1], atol=1e-12, rtol=0)
 
 
 @every_flow
-@pytest.mark.parametrize("num_steps", [4, 80])
-def test_starts_near_a_volume_preserving_map(name, num_steps):
-    flow = make(name, 10, num_steps)
+@pytest.mark.parametrize("num_transforms", [4, 80])
+def test_starts_near_a_volume_preserving_map(name, num_transforms):
+    flow = make(name, 10, num_transforms)
     start = flow.initial_params()
     assert start.shape == (flow.param_size,)
     log_det = flow(torch.randn(100, 10, dtype=torch.float64), start.double())[1]

@@ -11,16 +11,16 @@ from nfvae.flows.radial import Radial
 def split(flow: Radial, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centres [*batch, K, D], α and s [*batch, K], from the documented packing."""
     centre, alpha, s = params.split(
-        [flow.num_steps * flow.dim, flow.num_steps, flow.num_steps], dim=-1
+        [flow.num_transforms * flow.dim, flow.num_transforms, flow.num_transforms], dim=-1
     )
-    return centre.unflatten(-1, (flow.num_steps, flow.dim)), softplus(alpha), softplus(s)
+    return centre.unflatten(-1, (flow.num_transforms, flow.dim)), softplus(alpha), softplus(s)
 
 
 def textbook_steps(flow: Radial, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
     """Rezende & Mohamed's eq. 14 and appendix A.2, β = −α + softplus: z_K and log-dets [K, …]."""
     log_dets = []
     centre, alpha, s = split(flow, params)
-    for k in range(flow.num_steps):
+    for k in range(flow.num_transforms):
         alpha_k, beta_k = alpha[..., k], s[..., k] - alpha[..., k]
         offset = z - centre[..., k, :]
         r = offset.square().sum(-1).sqrt()
@@ -37,16 +37,16 @@ def textbook(flow: Radial, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
-@pytest.mark.parametrize("num_steps", [1, 2, 16])
+@pytest.mark.parametrize("num_transforms", [1, 2, 16])
 @pytest.mark.parametrize("dim", [1, 6])
-def test_the_stack_is_the_textbook_loop(dim, num_steps, scale):
-    flow = Radial(dim, num_steps)
+def test_the_stack_is_the_textbook_loop(dim, num_transforms, scale):
+    flow = Radial(dim, num_transforms)
     params = scale * torch.randn(4, flow.param_size, dtype=torch.float64)
     z = torch.randn(3, 4, dim, dtype=torch.float64)
     for stack, loop in zip(flow(z, params), textbook(flow, z, params), strict=True):
         torch.testing.assert_close(stack, loop, rtol=1e-9, atol=1e-9)
     by_step = textbook_steps(flow, z, params)[1]
-    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(flow.transform_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("samples", [1, 7])

@@ -24,8 +24,8 @@ every_family = pytest.mark.parametrize(("name", "options"), FAMILIES)
 every_scale = pytest.mark.parametrize("scale", SCALES)
 
 
-def make(name: str, options: dict, num_steps: int = 3, dim: int = 5) -> Sylvester:
-    return FLOWS[name](dim, num_steps, **options)
+def make(name: str, options: dict, num_transforms: int = 3, dim: int = 5) -> Sylvester:
+    return FLOWS[name](dim, num_transforms, **options)
 
 
 def draw_params(flow: Sylvester, scale: float | None, batch: int, dtype=torch.float64) -> Tensor:
@@ -50,7 +50,7 @@ def test_q_has_orthonormal_columns(name, options, scale, dtype):
     flow = make(name, options)
     params = draw_params(flow, scale, 4, dtype)
     eye = torch.eye(flow.num_vectors, dtype=dtype).expand(4, -1, -1)
-    for k in range(flow.num_steps):
+    for k in range(flow.num_transforms):
         q, *_ = matrices(flow, params, k)
         tolerance = 30 * torch.finfo(dtype).eps
         torch.testing.assert_close(q.mT @ q, eye, rtol=0, atol=tolerance)
@@ -63,7 +63,7 @@ def test_a_step_is_the_papers_formula(name, options, scale):
     params = draw_params(flow, scale, 4)
     z = torch.randn(4, 5, dtype=torch.float64)
     expected, log_dets = z.unsqueeze(-1), []
-    for k in range(flow.num_steps):
+    for k in range(flow.num_transforms):
         q, r, r_tilde, b = matrices(flow, params, k)
         a = r_tilde @ q.mT @ expected + b.unsqueeze(-1)
         expected = expected + q @ r @ a.tanh()
@@ -74,13 +74,13 @@ def test_a_step_is_the_papers_formula(name, options, scale):
     torch.testing.assert_close(y, expected.squeeze(-1), rtol=1e-9, atol=1e-9)
     by_step = torch.stack(log_dets)
     torch.testing.assert_close(log_det, by_step.sum(0), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(flow.step_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(flow.transform_log_dets(z, params), by_step, rtol=1e-9, atol=1e-9)
 
 
 @every_family
 @every_scale
 def test_log_det_of_one_step_is_that_of_the_jacobian(name, options, scale):
-    flow = make(name, options, num_steps=2)
+    flow = make(name, options, num_transforms=2)
     params = draw_params(flow, scale, 8)
     z = torch.randn(8, 5, dtype=torch.float64)
     for k, step_params in enumerate(flow.unpack(params)):
@@ -114,7 +114,7 @@ def test_inverse_undoes_forward(name, options, scale):
 
 def test_one_vector_is_the_planar_flow():
     dim = 4
-    flow = make("sylvester_orthogonal", {"num_vectors": 1}, num_steps=1, dim=dim)
+    flow = make("sylvester_orthogonal", {"num_vectors": 1}, num_transforms=1, dim=dim)
     params = 2 * torch.randn(flow.param_size, dtype=torch.float64)
     q, r, r_tilde, b = (part.squeeze(0) for part in matrices(flow, params.unsqueeze(0), 0))
     w, u_hat = (q * r_tilde).squeeze(1), (q * r).squeeze(1)
@@ -149,7 +149,7 @@ def test_diagonals_stay_invertible_in_float32():
 
 
 def test_an_orthogonal_start_is_uniform_on_the_frames():
-    flow = make("sylvester_orthogonal", {"num_vectors": 3}, num_steps=4000, dim=4)
+    flow = make("sylvester_orthogonal", {"num_vectors": 3}, num_transforms=4000, dim=4)
     flow_params = flow.initial_params()
     raw = flow_params[: 4000 * flow.basis_size].reshape(1, 4000, flow.basis_size)
     (q,) = flow.bases(raw)
@@ -158,22 +158,22 @@ def test_an_orthogonal_start_is_uniform_on_the_frames():
 
 
 @every_family
-@pytest.mark.parametrize("num_steps", [1, 16, 80])
-def test_starts_as_the_identity_with_every_step_different(name, options, num_steps):
-    flow = make(name, options, num_steps)
+@pytest.mark.parametrize("num_transforms", [1, 16, 80])
+def test_starts_as_the_identity_with_every_step_different(name, options, num_transforms):
+    flow = make(name, options, num_transforms)
     params = flow.initial_params()
     z = torch.randn(10, 5)
     y, log_det = flow(z, params)
     assert y.equal(z)
     assert log_det.abs().max() <= 1e-5
     rows = torch.stack([triangles[0] for triangles, *_ in flow.unpack(params.unsqueeze(0))])
-    assert rows.flatten(1).unique(dim=0).shape[0] == num_steps
+    assert rows.flatten(1).unique(dim=0).shape[0] == num_transforms
 
 
 @every_family
 @pytest.mark.parametrize("scale", [0.0, 50.0, 100.0])
 def test_finite_in_float32_at_extremes(name, options, scale):
-    flow = make(name, options, num_steps=16)
+    flow = make(name, options, num_transforms=16)
     params = draw_params(flow, scale, 50, torch.float32).requires_grad_()
     z = (30 * torch.randn(50, 5)).requires_grad_()
     y, log_det = flow(z, params)
@@ -186,7 +186,7 @@ def test_finite_in_float32_at_extremes(name, options, scale):
 @every_family
 @pytest.mark.parametrize("method", ["forward", "inverse"])
 def test_gradients(name, options, method):
-    flow = make(name, options, num_steps=2)
+    flow = make(name, options, num_transforms=2)
     params = draw_params(flow, 1.0, 2).requires_grad_()
     z = torch.randn(2, 2, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(getattr(flow, method), (z, params), fast_mode=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from nfvae.errors import CheckpointError
+from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint

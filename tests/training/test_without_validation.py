@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.commands.evaluate import evaluate
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.loading import load_vae
 from nfvae.experiments.run import run_training

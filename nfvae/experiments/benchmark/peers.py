@@ -5,19 +5,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.benchmark.planar_loops import PlanarLoop
+from nfvae.experiments.errors import ConfigError
 
 FlowFunction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def pyro_planar(dim: int, num_steps: int) -> FlowFunction:
+def pyro_planar(dim: int, num_transforms: int) -> FlowFunction:
     """Pyro's ConditionalPlanar, conditioned on the packed parameters of `Planar`."""
     try:
         from pyro.distributions.transforms import ConditionalPlanar
     except ImportError:
         raise _missing("pyro") from None
-    unpack = PlanarLoop(dim, num_steps).unpack
+    unpack = PlanarLoop(dim, num_transforms).unpack
 
     def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_det = z.new_zeros(z.shape[:-1])
@@ -32,13 +32,13 @@ def pyro_planar(dim: int, num_steps: int) -> FlowFunction:
     return flow
 
 
-def normflows_planar(dim: int, num_steps: int) -> FlowFunction:
+def normflows_planar(dim: int, num_transforms: int) -> FlowFunction:
     """normflows' Planar, which has one set of parameters for all images: it takes no others."""
     try:
         from normflows.flows import Planar
     except ImportError:
         raise _missing("normflows") from None
-    steps = [Planar((dim,)) for _ in range(num_steps)]
+    steps = [Planar((dim,)) for _ in range(num_transforms)]
     for step in steps:
         torch.nn.init.zeros_(step.u)
 

@@ -13,7 +13,7 @@ class PlanarLoop(StepwiseFlow, Planar):
     """The steps of `Planar`, same parameters, by elementwise products and sums."""
 
     def unpack(self, params: Tensor) -> list[tuple[Tensor, ...]]:
-        w, u, b = unpack(params, self.num_steps, self.dim)
+        w, u, b = unpack(params, self.num_transforms, self.dim)
         return list(zip(w.unbind(-2), u.unbind(-2), b.unsqueeze(-1).unbind(-2), strict=True))
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:

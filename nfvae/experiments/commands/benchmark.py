@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field
 
-from nfvae.errors import ConfigError, shown
 from nfvae.experiments.benchmark import suite
 from nfvae.experiments.benchmark.startup import startup
 from nfvae.experiments.config import (
@@ -20,6 +19,7 @@ from nfvae.experiments.config import (
     check_section,
     parse_config,
 )
+from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.experiments.figures.scaling import scaling_figure
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.loading import read_data
@@ -56,7 +56,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     base = {k: v for k, v in composed.items() if k not in own}
     if (name := look_up(base, "flow.name")) != "planar":
         raise ConfigError(
-            f"flow={shown(name)} has no loops and peers to compare with; only flow=planar has"
+            f"flow={one_line(name)} has no loops and peers to compare with; only flow=planar has"
         )
     runs = {
         (K, batch): _run_config(base, K, batch) for batch in config.batch_size for K in config.K

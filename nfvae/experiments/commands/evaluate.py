@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from nfvae.data import SplitName
-from nfvae.errors import ConfigError
 from nfvae.experiments.cli import command_line
 from nfvae.experiments.config import (
     Checkpoint,
@@ -19,6 +18,7 @@ from nfvae.experiments.config import (
     check_section,
 )
 from nfvae.experiments.device import choose_device, device_name
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.experiments.loading import load_vae_and_step, read_data
 from nfvae.experiments.measure import measure

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field, field_validator
 
 from nfvae.data import Dataset, gather_batch
-from nfvae.errors import ConfigError
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
 from nfvae.experiments.config import Config, Section, Seed, check_section
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.posterior import posterior_figure
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.loading import load_vae, read_data

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfvae.errors import ResultsError
 from nfvae.experiments.commands.arguments import OneLineParser, path
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.storage.atomic import require_file, write_atomically
 from nfvae.experiments.tables.collect import require_runs_folder
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from nfvae.errors import NfvaeError, fail
+from nfvae.errors import NfvaeError
 from nfvae.experiments.cli import SCRIPTS, command_line
 from nfvae.experiments.commands.train import run_path
 from nfvae.experiments.composition import Composed
 from nfvae.experiments.config import Config, parse_config
 from nfvae.experiments.device import choose_device
+from nfvae.experiments.errors import fail
 from nfvae.experiments.interruption import EXIT_STATUS, stop_on_signals
 from nfvae.experiments.launching.display import Display
 from nfvae.experiments.launching.plan import (

@@ -6,8 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfvae.errors import ResultsError
 from nfvae.experiments.commands.arguments import OneLineParser, path
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.storage.atomic import make_output_folder, write_atomically
 from nfvae.experiments.tables import Cell, Table, collect, find_missing, make_cells, make_tables
 from nfvae.experiments.tables.latex import latex

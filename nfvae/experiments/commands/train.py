@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nfvae.errors import ConfigError
 from nfvae.experiments.cli import command_line
 from nfvae.experiments.composition import overrides
 from nfvae.experiments.config import Config, parse_config
 from nfvae.experiments.device import choose_device
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.experiments.memory import check_memory
 from nfvae.experiments.monitoring.summary import summary

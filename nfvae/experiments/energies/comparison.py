@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import torch
 from pydantic import Field, model_validator
 
-from nfvae.experiments.config import NumSteps, Section
+from nfvae.experiments.config import NumTransforms, Section
 from nfvae.experiments.energies.task import EnergyName, FitTask, run_task
 from nfvae.experiments.interruption import StopRequest, stop_on_signals
 
@@ -20,7 +20,7 @@ class ComparisonConfig(Section):
     name: Annotated[str, Field(pattern=r"^\w+$")]
     energies: Annotated[list[EnergyName], Field(min_length=1)]
     flows: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    K: Annotated[list[NumSteps], Field(min_length=1)]
+    K: Annotated[list[NumTransforms], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_folder_a_fit(self) -> Self:

@@ -15,8 +15,16 @@ import torch
 from nfvae.energies.fit import FitConfig, PlainPosterior, fit
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES
-from nfvae.errors import CheckpointError, NotInvertibleError, RunFolderError
-from nfvae.experiments.config import NumSteps, OptimConfig, Section, Seed, build_flow, flow_size
+from nfvae.errors import NotInvertibleError
+from nfvae.experiments.config import (
+    NumTransforms,
+    OptimConfig,
+    Section,
+    Seed,
+    build_flow,
+    flow_size,
+)
+from nfvae.experiments.errors import CheckpointError, RunFolderError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.memory import (
     available_memory,
@@ -41,7 +49,7 @@ class FitTask(Section):
 
     energy: EnergyName
     flow: dict[str, Any]
-    K: NumSteps
+    K: NumTransforms
     seed: Seed
     fit: FitConfig
     optim: OptimConfig

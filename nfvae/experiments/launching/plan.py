@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nfvae.data import BatchSchedule
-from nfvae.errors import ConfigError
 from nfvae.experiments.composition import Composed
 from nfvae.experiments.config import Config, DataConfig
 from nfvae.experiments.device import choose_device
+from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.loading import read_data
 from nfvae.experiments.memory import check_memory
 from nfvae.training.state import total_steps

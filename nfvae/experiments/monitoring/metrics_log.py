@@ -11,8 +11,8 @@ import yaml
 from torch import Tensor
 from torch.utils.tensorboard import summary
 
-from nfvae.errors import RunFolderError
 from nfvae.experiments.config import Config
+from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.storage.atomic import cannot_write, write_atomically

@@ -13,21 +13,21 @@ NUM_POINTS = 1000  # of the latent plane
 NUM_AMORTIZED = 100  # images whose parameters of the flow enter a histogram
 
 
-def flow_histograms(posterior: FlowPosterior, step_log_dets: Tensor) -> dict[str, Tensor]:
+def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dict[str, Tensor]:
     """The flow's parameters and log-determinants by name, finite values only; of no steps, none.
 
     Args:
         posterior: of a batch of images.
-        step_log_dets: [K, B], in nats, each step's at a sample of the posterior.
+        transform_log_dets: [K, B], in nats, each step's at a sample of the posterior.
     """
-    if not len(step_log_dets):
+    if not len(transform_log_dets):
         return {}
     own = [weight.detach().flatten() for weight in posterior.flow.parameters()]
     values = {
         "flow_params/amortized": posterior.params[:NUM_AMORTIZED],
         "flow_params/own_weights": torch.cat(own) if own else torch.empty(0),
-        "flow_log_det/sum": step_log_dets.sum(0),
-        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(step_log_dets, start=1)},
+        "flow_log_det/sum": transform_log_dets.sum(0),
+        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(transform_log_dets, start=1)},
     }
     finite = {name: tensor[tensor.isfinite()] for name, tensor in values.items()}
     return {name: tensor for name, tensor in finite.items() if tensor.numel()}

@@ -11,7 +11,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 import nfvae
-from nfvae.errors import NfvaeError, ResultsError
+from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.figures.length import length_figure
 from nfvae.experiments.report import facts
 from nfvae.experiments.report.courses import run_courses, sweep_courses

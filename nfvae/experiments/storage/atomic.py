@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nfvae.errors import CheckpointError
+from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.storage.atomic import write_atomically
 
 FORMAT = 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 
 # What it raises on text that is no YAML, on scalars that are not what their tag says (2001-99-99),
 # and on what holds itself.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.storage.atomic import write_atomically
 
 MOST = 10**12  # beyond it no number is a count, a bound or a time, and sums and figures overflow

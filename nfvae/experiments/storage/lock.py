@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 
 
 @contextmanager

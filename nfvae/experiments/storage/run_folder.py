@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from nfvae.errors import ConfigError, RunFolderError
 from nfvae.experiments.config import Config, parse_config
+from nfvae.experiments.errors import ConfigError, RunFolderError
 from nfvae.experiments.storage.atomic import FULL, cannot_write, make_folder, write_atomically
 from nfvae.experiments.storage.config_file import read_config_file
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 
 # What may differ between two commands that go on with the same run. At most rounding depends on it,
 # what is logged, or what follows a NaN; and data at any root are the same to the byte.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, Literal
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.storage.same_run import differences
 from nfvae.experiments.tables.results import Conditions, Run, Unfinished
 

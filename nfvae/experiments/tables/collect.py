@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables.read import read_evaluations, read_run, read_unfinished
 from nfvae.experiments.tables.results import Run, Unfinished
 

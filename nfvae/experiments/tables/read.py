@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.storage.config_file import look_up, read_config_file
 from nfvae.experiments.storage.history import latest
 from nfvae.experiments.storage.json_file import read_results_json

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.name import Name
 from nfvae.experiments.storage.json_file import MOST
 

@@ -88,8 +88,8 @@ def test_a_resumed_run_has_every_event_once(small_config, tmp_path, read_events,
 
 def test_histograms_are_of_the_values(tiny_vae):
     x = torch.bernoulli(torch.full((200, 20), 0.5)).double()
-    posterior = tiny_vae("planar", dim=3, num_steps=4).posterior(x)
-    log_dets = posterior.step_log_dets()
+    posterior = tiny_vae("planar", dim=3, num_transforms=4).posterior(x)
+    log_dets = posterior.transform_log_dets()
     log_dets[1, 7] = torch.inf
     values = flow_histograms(posterior, log_dets)
     assert torch.equal(values["flow_params/amortized"], posterior.params[:100].flatten())
@@ -97,13 +97,13 @@ def test_histograms_are_of_the_values(tiny_vae):
     assert len(values["flow_log_det/step_02"]) == 199
     assert "flow_params/own_weights" not in values  # planar: all from the encoder
     iaf = tiny_vae("iaf").posterior(x)
-    own = flow_histograms(iaf, iaf.step_log_dets())["flow_params/own_weights"]
+    own = flow_histograms(iaf, iaf.transform_log_dets())["flow_params/own_weights"]
     assert own.numel() == sum(p.numel() for p in iaf.flow.parameters())
 
 
 def test_histograms_of_no_steps_are_none(tiny_vae):
-    posterior = tiny_vae("none", num_steps=0).posterior(torch.zeros(5, 20).double())
-    assert flow_histograms(posterior, posterior.step_log_dets()) == {}
+    posterior = tiny_vae("none", num_transforms=0).posterior(torch.zeros(5, 20).double())
+    assert flow_histograms(posterior, posterior.transform_log_dets()) == {}
 
 
 def test_pictures_of_two_latents_show_the_plane(small_config, folder):

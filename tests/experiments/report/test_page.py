@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 import pytest
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.report.page import make_page
 from nfvae.experiments.run import run_training

@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 
-from nfvae.errors import CheckpointError, RunFolderError
+from nfvae.experiments.errors import CheckpointError, RunFolderError
 from nfvae.experiments.storage.atomic import write_atomically
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
 

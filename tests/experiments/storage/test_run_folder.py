@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from nfvae.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.storage.run_folder import RunFolder, default_name
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nfvae.errors import ResultsError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables import Estimate, collect, make_cells
 
 

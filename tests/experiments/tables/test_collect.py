@@ -4,7 +4,8 @@ import math
 import pytest
 import yaml
 
-from nfvae.errors import NfvaeError, ResultsError
+from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables import collect
 
 

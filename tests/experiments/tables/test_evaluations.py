@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from nfvae.errors import NfvaeError, ResultsError
+from nfvae.errors import NfvaeError
 from nfvae.experiments.commands.table import table
+from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables import collect, make_cells
 
 AGAIN = {

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nfvae.errors import NfvaeError, ResultsError
+from nfvae.errors import NfvaeError
 from nfvae.experiments.commands.table import table
+from nfvae.experiments.errors import ResultsError
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "table.py"
 STEM = "figure_mnist_fixed_test_D40_S5000"

@@ -1,0 +1,35 @@
+"""Errors of configurations, run folders and files, and how an error reaches the terminal."""
+
+import re
+import sys
+
+from nfvae.errors import NfvaeError
+
+
+class ConfigError(NfvaeError):
+    """A configuration value, or a combination of values, that cannot work."""
+
+
+class CheckpointError(NfvaeError):
+    """A checkpoint that is damaged, foreign, or does not fit the configuration."""
+
+
+class RunFolderError(NfvaeError):
+    """A run folder that is in use, of another configuration, or cannot be written."""
+
+
+class ResultsError(NfvaeError):
+    """Results that are damaged, or that do not belong in one table."""
+
+
+def one_line(value: object, length: int = 60) -> str:
+    """A value as one line of text, cut where it is long."""
+    text = " ".join(("null" if value is None else str(value)).split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def fail(message: str) -> int:
+    """Print one line on standard error; return the exit status 1."""
+    short = re.sub(r"\S{300,}", lambda word: f"{word[0][:60]}…{word[0][-30:]}", message)
+    print(f"error: {short}", file=sys.stderr)
+    return 1
