@@ -1,4 +1,4 @@
-"""What hand-written derivatives have in common."""
+"""Shared parts of the hand-written derivatives (subclasses of torch.autograd.Function)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,19 +7,61 @@ from typing import Any
 import torch
 
 
-def first_order_only(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a backward pass refuse create_graph=True, where it would drop terms without a word.
+def first_order_only(
+    backward: Callable[..., Any], name: str = "this operation", advice: str = ""
+) -> Callable[..., Any]:
+    """Make a backward pass raise under create_graph=True, where it would silently drop terms.
 
-    torch's own `once_differentiable` lets that pass when the incoming gradients are constants.
+    torch's own `once_differentiable` does not raise when the incoming gradients are constants.
+
+    Args:
+        backward: the `backward` of a torch.autograd.Function.
+        name: of the operation, for the error message.
+        advice: what to do instead, appended to the error message.
     """
 
     @wraps(backward)
     def checked(ctx: Any, *grads: Any) -> Any:
         if torch.is_grad_enabled():
             raise RuntimeError(
-                "this operation is differentiable once: it has no second derivative "
-                "(create_graph=True)"
+                f"{name} is differentiable once: it has no second derivative "
+                f"(create_graph=True){advice}"
             )
         return backward(ctx, *grads)
 
     return checked
+
+
+class FirstOrderFunction(torch.autograd.Function):
+    """A torch.autograd.Function with a first derivative by `backward` and nothing else.
+
+    Call it by `call` instead of `apply`. Double backward, torch.func and forward-mode derivatives
+    then raise one line, made of these two:
+    """
+
+    name = "this operation"
+    advice = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.backward = staticmethod(  # type: ignore[method-assign]
+            first_order_only(cls.backward, cls.name, cls.advice)
+        )
+
+    @classmethod
+    def call(cls, *args: Any) -> Any:
+        """`apply`, with a clear error where there is no derivative to use.
+
+        Raises:
+            RuntimeError: within a transform of torch.func, or at forward-mode derivatives.
+        """
+        try:
+            return cls.apply(*args)
+        except RuntimeError as error:
+            # torch asks for a `setup_context` (torch.func) or a `jvp` (forward mode).
+            if "setup_context" not in str(error) and not isinstance(error, NotImplementedError):
+                raise
+        raise RuntimeError(
+            f"{cls.name} works under backward() only, not under torch.func (grad, vmap, jvp, "
+            f"jacrev, …) or forward-mode derivatives{cls.advice}"
+        )

@@ -1,37 +1,55 @@
-"""What every flow is: a stack of K maps z ↦ z_K on R^D and the log-determinant of the stack.
+"""What every flow is: K transforms z ↦ z_K on R^D, one after the other, and their log-determinant.
 
 Shapes, everywhere in this package:
 
-    z        [*sample, *batch, D]   points; sample axes may stand in front
-    params   [*batch, param_size]   one row a batch element (amortized: the encoder's output), or
-             [param_size]           one row for all (a flow with plain parameters)
+    z        [*sample, *batch, D]   points; sample axes may come in front
+    params   [*batch, param_size]   one parameter set per batch element (amortized: the encoder's
+             [param_size]           output), or one for all points (a flow with plain parameters)
     log_det  [*sample, *batch]      Σ_k log|det ∂f_k/∂z_{k−1}|, in nats
 
-Parameters broadcast over sample axes without being copied, so that importance sampling encodes an
+Parameters broadcast over sample axes without being copied, so that importance sampling encodes each
 image once. A flow knows nothing of encoders, data or configuration files.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from nfvae.errors import NotInvertibleError
 
 
 class Flow(nn.Module, ABC):
-    """K steps of one family on R^dim.
+    """K transforms of R^dim with a tractable log-determinant.
+
+    A family implements `param_size`, `initial_params`, `_forward`, `_inverse` and
+    `_transform_log_dets`, or derives from `StepwiseFlow` and implements a single transform. Its own
+    options are keyword-only arguments of its constructor; a configuration is checked against their
+    annotations.
+
+    Computations take place in float32 or float64: inputs in half precision are converted, and
+    autocast is off within a flow. z_K then has the dtype of the inputs, log_det is float32.
 
     Args:
         dim: D, the dimension of the latent space, at least 1.
         num_transforms: K, at least 0; with K = 0 every flow is the identity.
 
     Raises:
-        ValueError: dim or num_transforms is less, or not one that the family takes.
+        ValueError: dim or num_transforms is smaller, or not one that the family supports.
 
-    A family's own options are keyword arguments of its constructor; their annotations are what the
-    configuration is checked against.
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import Planar
+        >>> flow = Planar(dim=2, num_transforms=8)
+        >>> z, log_det = flow(torch.randn(100, 2), flow.initial_params())
     """
+
+    max_param_scale: ClassVar[float] = inf
+    """The family is accurate, and finite in float32, for parameters drawn from N(0, σ²) with σ up
+    to this. The shared tests (tests/flows/test_properties.py) try σ up to 100 and skip larger σ."""
 
     def __init__(self, dim: int, num_transforms: int) -> None:
         super().__init__()
@@ -43,71 +61,131 @@ class Flow(nn.Module, ABC):
     @property
     @abstractmethod
     def param_size(self) -> int:
-        """Numbers a batch element that the flow takes from outside, all K steps together.
+        """Length of one parameter set, all K transforms together.
 
-        It grows evenly with K, as the flow's own weights do, or evenly by pairs of steps.
+        It is linear in K, as the number of the flow's own weights is, or linear in pairs of
+        transforms.
         """
 
     @abstractmethod
     def initial_params(self) -> Tensor:
-        """Where training starts, shape [param_size]: the identity or near it, symmetry broken.
+        """Where training starts, shape [param_size]: at or near the identity, symmetry broken.
 
-        Random where steps must differ; drawn from torch's global generator.
+        Random where transforms must differ; drawn from torch's global generator.
         """
 
-    @abstractmethod
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Map z_0 to (z_K, log_det) with log_det = log|det ∂z_K/∂z_0|."""
+        """Map z_0 to (z_K, log_det) with log_det = log|det ∂z_K/∂z_0|.
 
-    @abstractmethod
+        Raises:
+            ValueError: the shapes of z and params do not fit the flow or each other.
+        """
+        result: tuple[Tensor, Tensor] = self._checked(self._forward, z, params)
+        return result
+
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """Map z_K to (z_0, log_det) with log_det = log|det ∂z_0/∂z_K|, minus that of `forward`.
 
         Raises:
+            ValueError: as `forward`.
             NotInvertibleError: the family has no inverse that can be computed.
         """
+        result: tuple[Tensor, Tensor] = self._checked(self._inverse, y, params)
+        return result
+
+    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        """The K terms of forward's log_det, shape [K, *sample, *batch]; for monitoring.
+
+        Raises:
+            ValueError: as `forward`.
+        """
+        log_dets: Tensor = self._checked(self._transform_log_dets, z, params)
+        return log_dets
 
     @abstractmethod
-    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        """The K terms of forward's log_det, shape [K, *sample, *batch]; for monitoring."""
+    def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` for inputs that have been checked."""
+
+    @abstractmethod
+    def _inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """`inverse` for inputs that have been checked."""
+
+    @abstractmethod
+    def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        """`transform_log_dets` for inputs that have been checked."""
+
+    def _checked(self, compute: Callable[[Tensor, Tensor], Any], z: Tensor, params: Tensor) -> Any:
+        """Check shapes, then compute in float32 or float64."""
+        batch = params.shape[:-1]
+        if z.shape[-1:] != (self.dim,):
+            raise ValueError(
+                f"points of shape {tuple(z.shape)} do not fit a flow of dimension {self.dim}"
+            )
+        if params.shape[-1:] != (self.param_size,):
+            raise ValueError(
+                f"parameters of shape {tuple(params.shape)} do not fit a flow that takes "
+                f"{self.param_size} numbers"
+            )
+        if z.shape[max(z.dim() - 1 - len(batch), 0) : -1] != batch:
+            raise ValueError(
+                f"points of shape {tuple(z.shape)} do not belong to parameters of batch shape "
+                f"{tuple(batch)}"
+            )
+        autocast = torch.is_autocast_enabled(z.device.type)
+        if z.dtype == params.dtype and z.dtype.itemsize >= 4 and not autocast:
+            return compute(z, params)
+
+        given = torch.promote_types(z.dtype, params.dtype)
+        dtype = torch.promote_types(given, torch.float32)
+        with torch.autocast(z.device.type, enabled=False):
+            result = compute(z.to(dtype), params.to(dtype))
+        if isinstance(result, Tensor):
+            return result
+        point, log_det = result
+        return point.to(given), log_det
 
 
 class StepwiseFlow(Flow):
-    """A flow computed step by step: a family states one step, this class makes the stack of it."""
+    """A flow computed one transform after the other; a family implements a single transform.
+
+    For K transforms: `unpack` splits the parameters, and z = step(k, z, *own parameters) for
+    k = 0 … K − 1.
+    """
 
     @abstractmethod
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        """Each step's own part of `params`, batch first; the place for work done once for all K."""
+        """The parameters of each transform, batch axes first; here goes work common to all K."""
 
     @abstractmethod
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Step k (counted from 0) forward; `params` as `unpack` gives them."""
+        """Transform k (from 0) and its log-determinant; `params` as `unpack` gives them."""
 
     def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Step k backward, with the log-determinant of the backward map."""
+        """The inverse of transform k, with the log-determinant of the inverse."""
         raise NotInvertibleError(f"{type(self).__name__} has no inverse, so no density at given z")
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         z, log_dets = self._run(z, params)
         return z, sum(log_dets, z.new_zeros(z.shape[:-1]))
 
-    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        _, log_dets = self._run(z, params)
-        out = z.new_zeros(self.num_transforms, *z.shape[:-1])
-        for k, log_det in enumerate(log_dets):
-            out[k] = log_det
-        return out
-
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def _inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         total = y.new_zeros(y.shape[:-1])
-        for k, step_params in reversed(list(enumerate(self.unpack(params)))):
-            y, log_det = self.inverse_step(k, y, *step_params)
+        for k, own in reversed(list(enumerate(self.unpack(params)))):
+            y, log_det = self.inverse_step(k, y, *own)
             total = total + log_det
         return y, total
 
+    def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        shape = z.shape[:-1]
+        _, log_dets = self._run(z, params)
+        if not log_dets:
+            return z.new_zeros(0, *shape)
+        return torch.stack([log_det.expand(shape) for log_det in log_dets])
+
     def _run(self, z: Tensor, params: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """z_K and the log-determinants of the K transforms."""
         log_dets = []
-        for k, step_params in enumerate(self.unpack(params)):
-            z, log_det = self.step(k, z, *step_params)
+        for k, own in enumerate(self.unpack(params)):
+            z, log_det = self.step(k, z, *own)
             log_dets.append(log_det)
         return z, log_dets

@@ -1,10 +1,10 @@
-"""Networks that make a step's parameters from z and a context: for flows with own weights.
+"""The networks of flows with weights of their own: transform k's parameters from z and a context.
 
     θ_k(z, c) = W_L tanh(… tanh(W_1 z + V_k c + b)) + b_L
 
-tanh, so that a shift is bounded and a stack of many steps cannot grow exponentially. The context
-enters once, in the first layer, for all steps by one product and without sample axes: importance
-sampling computes V_k c once an image.
+tanh bounds a shift, so that a flow of many transforms cannot grow exponentially. The context enters
+once, in the first layer, for all transforms by one product and without sample axes: importance
+sampling computes V_k c once per image.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,11 @@ from nfvae.flows.base import StepwiseFlow
 
 
 class MaskedLinear(nn.Linear):
-    """A linear layer, some of whose weights may be held at zero.
+    """A linear layer with some weights fixed at zero.
 
     Args:
-        in_features: numbers in.
-        out_features: numbers out.
+        in_features: size of the input.
+        out_features: size of the output.
         mask: [out, in], true where a weight is free; None: everywhere.
     """
 
@@ -34,15 +34,16 @@ class MaskedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight if self.mask is None else self.weight * self.mask
-        return F.linear(x, weight, self.bias)
+        # A flow computes in float32 at least, also after flow.bfloat16().
+        return F.linear(x, weight.to(x.dtype), self.bias.to(x.dtype))
 
 
 class Conditioner(nn.Module):
-    """One step's network; it starts at θ = 0.
+    """The network of one transform; it starts at θ = 0.
 
     Args:
-        sizes: numbers in, of each hidden layer, out; at least one hidden layer.
-        masks: one a layer, see `MaskedLinear`.
+        sizes: of the input, each hidden layer (at least one), and the output.
+        masks: one per layer, see `MaskedLinear`.
     """
 
     def __init__(self, sizes: Sequence[int], masks: Iterable[Tensor | None] | None = None) -> None:
@@ -54,7 +55,7 @@ class Conditioner(nn.Module):
         self.start_at(torch.zeros(sizes[-1]))
 
     def start_at(self, theta: Tensor) -> None:
-        """Make θ this constant [out], whatever z and c."""
+        """Make θ this constant [out] for all z and c."""
         last = self.layers[-1]
         assert isinstance(last, MaskedLinear)
         with torch.no_grad():
@@ -71,15 +72,15 @@ class Conditioner(nn.Module):
 
 
 class ConditionedFlow(StepwiseFlow):
-    """A flow whose steps have weights of their own, and whose `params` are a context for them.
+    """A flow whose transforms have weights of their own; its `params` are a context for them.
 
     Args:
         dim: D.
         num_transforms: K.
-        context_size: C, numbers an image that every step sees; with 0 the weights are the same
+        context_size: C, numbers per image that every transform sees; with 0 the flow is the same
             map for every x, which then acts through q0 alone.
         hidden_size: units of each hidden layer.
-        conditioners: one a step.
+        conditioners: one per transform.
     """
 
     def __init__(
@@ -104,10 +105,10 @@ class ConditionedFlow(StepwiseFlow):
         return self.context_size if self.num_transforms else 0
 
     def initial_params(self) -> Tensor:
-        return torch.zeros(self.param_size)  # the steps differ by their weights
+        return torch.zeros(self.param_size)  # the transforms differ by their weights
 
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
         if not self.num_transforms:
             return []
-        shifts = F.linear(params, self.context_weight)
+        shifts = F.linear(params, self.context_weight.to(params.dtype))
         return [(shift,) for shift in shifts.split(self.hidden_size, dim=-1)]

@@ -1,33 +1,33 @@
-"""Coupling flows: one half of z moves, by an amount that the other half decides.
+"""Coupling flows: one half of z is transformed, with parameters computed from the other half.
 
-    (a, b) = a split of z's components,   f(a, b) = (a, T(b; θ(a, c)))
+    (a, b) = the components of z in two halves,   f(a, b) = (a, T(b; θ(a, c)))
 
-The Jacobian is triangular, the inverse as cheap as the map. Steps come in pairs: each pair splits
-the components at random anew, its second step with the halves exchanged, so that two steps move
-everything. The splits are drawn when the flow is built and stored with the weights.
+The Jacobian is triangular, and the inverse is as cheap as f. Transforms come in pairs: each pair
+has a random split of its own, and its second transform exchanges the halves, so that a pair moves
+every component. The splits are drawn when the flow is built and stored with the weights.
 """
 
 from abc import abstractmethod
-from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from nfvae.flows.conditioner import ConditionedFlow, Conditioner
-from nfvae.flows.registry import register
 
 
 class Coupling(ConditionedFlow):
-    """K coupling steps; a family states T.
+    """K coupling transforms; a family implements T and its inverse.
 
     Args:
         dim: D, at least 2.
         num_transforms: K.
-        context_size: numbers an image that the networks see besides a; 0: none.
+        context_size: numbers per image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
-        hidden_layers: of each network, at least one.
-        numbers_per_dim: of θ, for each component of b.
+        hidden_layers: hidden layers of each network, at least one.
+        numbers_per_dim: length of θ per component of b.
+
+    Raises:
+        ValueError: dim < 2.
     """
 
     order: Tensor
@@ -87,93 +87,3 @@ class Coupling(ConditionedFlow):
 
     def _join(self, k: int, a: Tensor, b: Tensor) -> Tensor:
         return torch.cat([a, b], dim=-1).index_select(-1, self.order[k].argsort())
-
-
-@register("nice")
-class NICE(Coupling):
-    """Additive couplings (Dinh et al. 2015, section 3.2), volume preserving: T(b; t) = b + t.
-
-    The comparator of Rezende & Mohamed 2015 (section 5), mixed by random permutations (their
-    NICE-perm): the permutations here are the random splits. NICE's final scaling is left out; q0's
-    scales stand in its place. Whether the paper's networks saw x is not said there: here they see
-    `context_size` numbers of it, and with 0 they do not.
-
-    Args:
-        dim: D, at least 2.
-        num_transforms: K.
-        context_size: numbers an image that the networks see besides a; 0: none.
-        hidden_size: units of each hidden layer.
-        hidden_layers: of each network.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        num_transforms: int,
-        *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
-    ) -> None:
-        super().__init__(
-            dim,
-            num_transforms,
-            context_size=context_size,
-            hidden_size=hidden_size,
-            hidden_layers=hidden_layers,
-            numbers_per_dim=1,
-        )
-
-    def transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        return b + theta, b.new_zeros(theta.shape[:-1])
-
-    def inverse_transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        return b - theta, b.new_zeros(theta.shape[:-1])
-
-
-@register("realnvp")
-class RealNVP(Coupling):
-    """Affine couplings (Dinh et al. 2017, section 3.2): T(b; t, s) = b·exp(s) + t.
-
-    s = m·tanh(s′/m) is bounded by m, so that a step scales by e^±m at most.
-
-    Args:
-        dim: D, at least 2.
-        num_transforms: K.
-        context_size: numbers an image that the networks see besides a; 0: none.
-        hidden_size: units of each hidden layer.
-        hidden_layers: of each network.
-        max_log_scale: m.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        num_transforms: int,
-        *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
-        max_log_scale: Annotated[float, Gt(0)] = 1.0,
-    ) -> None:
-        super().__init__(
-            dim,
-            num_transforms,
-            context_size=context_size,
-            hidden_size=hidden_size,
-            hidden_layers=hidden_layers,
-            numbers_per_dim=2,
-        )
-        self.max_log_scale = max_log_scale
-
-    def transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self._affine(theta)
-        return b * log_scale.exp() + shift, log_scale.sum(-1)
-
-    def inverse_transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self._affine(theta)
-        return (b - shift) * (-log_scale).exp(), -log_scale.sum(-1)
-
-    def _affine(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        shift, raw = theta.chunk(2, dim=-1)
-        return shift, self.max_log_scale * (raw / self.max_log_scale).tanh()

@@ -1,27 +1,38 @@
-"""Full-covariance Gaussian posterior (the linear IAF of Kingma et al. 2016).
-
-    f(z) = L z,   L unit lower triangular,   log det = 0
-
-With z_0 ~ N(μ, S), S diagonal, z_1 ~ N(Lμ, L S Lᵀ): every covariance is of that form, in one way
-only (the LDLᵀ factorisation), so the scales stay with q0 and L holds nothing but correlations.
-"""
+"""Full-covariance Gaussian posterior (the linear IAF of Kingma et al. 2016)."""
 
 import torch
 from torch import Tensor
 
 from nfvae.flows.base import Flow
-from nfvae.flows.layout import fold, unfold
 from nfvae.flows.registry import register
+from nfvae.flows.rows import from_rows, to_rows
 
 
 @register("full_rank")
 class FullRank(Flow):
-    """One linear step; a product of several would be of the same form.
+    """A Gaussian with full covariance: one linear transform (Kingma et al. 2016, appendix A).
 
-    Packed parameters: the entries of L below its diagonal, row by row.
+        f(z) = L z,   L unit lower triangular,   log det = 0
+
+    With z_0 ~ N(μ, S), S diagonal, f(z_0) ~ N(Lμ, L S Lᵀ). Every covariance has this form, in one
+    way only (the LDLᵀ factorisation): q0 has the scales and L the correlations. A product of
+    several such L would be another one, hence K = 1.
+
+    Packed parameters, D(D − 1)/2 numbers: the entries of L below its diagonal, row by row.
+
+    Args:
+        dim: D.
+        num_transforms: K, 0 or 1.
 
     Raises:
         ValueError: K > 1.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import FullRank
+        >>> flow = FullRank(dim=2)
+        >>> flow(torch.tensor([1.0, 1.0]), torch.tensor([3.0]))[0]
+        tensor([1., 4.])
     """
 
     def __init__(self, dim: int, num_transforms: int = 1) -> None:
@@ -36,25 +47,26 @@ class FullRank(Flow):
     def initial_params(self) -> Tensor:
         return torch.zeros(self.param_size)
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        rows = fold(z, params.shape[:-1])
-        return unfold(rows @ self._lower(params).mT, z.shape), z.new_zeros(z.shape[:-1])
+    def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        rows = to_rows(z, params.shape[:-1])
+        return from_rows(rows @ self._lower(params).mT, z.shape), z.new_zeros(z.shape[:-1])
 
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        columns = fold(y, params.shape[:-1]).mT
+    def _inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        columns = to_rows(y, params.shape[:-1]).mT
         z = torch.linalg.solve_triangular(
             self._lower(params), columns, upper=False, unitriangular=True
         )
-        return unfold(z.mT, y.shape), y.new_zeros(y.shape[:-1])
+        return from_rows(z.mT, y.shape), y.new_zeros(y.shape[:-1])
 
-    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+    def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         return z.new_zeros(self.num_transforms, *z.shape[:-1])
 
     def _lower(self, params: Tensor) -> Tensor:
         """L [B, D, D]."""
-        eye = torch.eye(self.dim, dtype=params.dtype, device=params.device)
-        lower = eye.repeat(params.shape[:-1].numel(), 1, 1)
+        B, D = params.shape[:-1].numel(), self.dim
+        flat = torch.eye(D, dtype=params.dtype, device=params.device).flatten().expand(B, -1)
         if self.param_size:
-            row, column = torch.tril_indices(self.dim, self.dim, -1, device=params.device)
-            lower[:, row, column] = params.reshape(-1, self.param_size)
-        return lower
+            row, column = torch.tril_indices(D, D, -1, device=params.device)
+            below = (row * D + column).expand(B, -1)
+            flat = flat.scatter(-1, below, params.reshape(B, self.param_size))
+        return flat.reshape(B, D, D)

@@ -1,13 +1,4 @@
-"""Inverse autoregressive flow (Kingma et al. 2016, algorithm 1).
-
-    f(z) = σ ⊙ z + (1 − σ) ⊙ m,   σ = sigmoid(s),   (m, s) = MADE(z, c)
-
-Component i of m and s sees only the components before i, so the Jacobian is triangular and
-log det = Σ_i log σ_i. The order is reversed from each step to the next; nothing is permuted, the
-masks of odd steps are made for the reversed order. Forward is one pass of the network, the inverse
-D passes, one component after the other. Where a gate has closed (σ = 0 in rounding) there is no way
-back: the inverse is then infinite or NaN.
-"""
+"""Inverse autoregressive flow (Kingma et al. 2016, algorithm 1)."""
 
 from math import expm1, log
 from typing import Annotated
@@ -42,18 +33,35 @@ def made_masks(order: Tensor, hidden_size: int, hidden_layers: int) -> list[Tens
 
 @register("iaf")
 class IAF(ConditionedFlow):
-    """K inverse autoregressive steps.
+    """K inverse autoregressive transforms (Kingma et al. 2016, algorithm 1).
+
+        f(z) = σ ⊙ z + (1 − σ) ⊙ m,   σ = sigmoid(s),   (m, s) = MADE(z, c)
+        log det = Σ_i log σ_i
+
+    Component i of m and s sees only the components before i, so the Jacobian is triangular. The
+    order of components is reversed from each transform to the next, by the masks. Forward is one
+    pass of the network; the inverse takes D passes, one per component. Where a gate is closed
+    (σ = 0 in rounding) there is no inverse: it is then infinite or NaN.
+
+    The parameters are the context c, [*batch, context_size]; the networks' weights are the flow's
+    own.
 
     Args:
         dim: D.
         num_transforms: K.
-        context_size: numbers an image that the networks see besides z; 0: none.
-        hidden_size: units of each hidden layer; with fewer than D a step's networks do not see the
-            last components of its order.
-        hidden_layers: of each network.
-        initial_gate: the gates start at σ = initial_gate^(1/K), so that an untrained stack scales
-            z by initial_gate whatever K. (The paper starts each step at sigmoid(1) or sigmoid(2),
-            which is far from the identity where K is large.)
+        context_size: numbers per image that the networks see besides z; 0: none.
+        hidden_size: units of each hidden layer; with fewer than D, the networks do not see the
+            last components of their order.
+        hidden_layers: hidden layers of each network.
+        initial_gate: the gates start at σ = initial_gate^(1/K), so that an untrained flow scales
+            z by initial_gate for every K. (In the paper each transform starts at sigmoid(1) or
+            sigmoid(2), which is far from the identity for large K.)
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import IAF
+        >>> flow = IAF(dim=4, num_transforms=2, context_size=3)
+        >>> z, log_det = flow(torch.randn(100, 4), torch.randn(100, 3))
     """
 
     def __init__(

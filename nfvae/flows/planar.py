@@ -1,39 +1,48 @@
-"""Planar flow (Rezende & Mohamed 2015, eq. 10-12 and appendix A.1).
+"""Planar flow (Rezende & Mohamed 2015, eq. 10-12 and appendix A.1)."""
 
-    f(z) = z + û tanh(wᵀz + b)
-    û    = u + (s − 1 − wᵀu) w / ‖w‖²,     so that 1 + wᵀû = s > 0 and f is invertible
-    det  = tanh² + s·sech²                 (the textbook 1 + sech²·wᵀû without its cancellation)
-
-The constraint chooses s as a function of wᵀu: `paper` takes softplus(wᵀu), under which u = 0 is not
-the identity: an untrained step contracts, by log log 2 = −0.37 nats where wᵀz + b = 0; `identity`
-takes softplus(wᵀu + log(e − 1)), which is 1 at wᵀu = 0.
-"""
-
+from collections.abc import Sequence
 from math import expm1, log
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
-from nfvae.flows.base import Flow
-from nfvae.flows.layout import fold, unfold
+from nfvae.flows.base import StepwiseFlow
+from nfvae.flows.constraints import constrain_planar
+from nfvae.flows.fused.planar import PlanarStack, split_params
 from nfvae.flows.monotone_root import sech2, solve_tanh
-from nfvae.flows.planar_stack import PlanarStack, constrain, unpack
 from nfvae.flows.registry import register
+from nfvae.flows.rows import from_rows, to_rows
 
 SHIFT = {"paper": 0.0, "identity": log(expm1(1.0))}
 
 
 @register("planar")
-class Planar(Flow):
-    """K planar steps.
+class Planar(StepwiseFlow):
+    """K planar transforms (Rezende & Mohamed 2015, eq. 10-12 and appendix A.1).
 
-    Packed parameters: w_1 … w_K, u_1 … u_K (D each), then b_1 … b_K.
+        f(z) = z + û tanh(wᵀz + b)
+        û    = u + (s − 1 − wᵀu) w / ‖w‖²,     so that 1 + wᵀû = s > 0 and f is invertible
+        det  = tanh² + s·sech²                 (equal to 1 + sech²·wᵀû, without its cancellation)
+
+    Packed parameters, K·(2D + 1) numbers: w_1 … w_K, u_1 … u_K (D each), then b_1 … b_K.
 
     Args:
         dim: D.
         num_transforms: K.
-        constraint: how û is made invertible, see the module's text.
+        constraint: s as a function of wᵀu. "paper": s = softplus(wᵀu), under which u = 0 is not the
+            identity: an untrained transform contracts, by log log 2 = −0.37 nats at wᵀz + b = 0.
+            "identity": s = softplus(wᵀu + log(e − 1)), which is 1 at wᵀu = 0.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False takes the steps below, which work under torch.func and double backward.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import Planar
+        >>> flow = Planar(dim=2, num_transforms=8)
+        >>> z, log_det = flow(torch.randn(100, 2), flow.initial_params())
+        >>> z.shape, log_det.shape
+        (torch.Size([100, 2]), torch.Size([100]))
     """
 
     def __init__(
@@ -42,9 +51,13 @@ class Planar(Flow):
         num_transforms: int,
         *,
         constraint: Literal["identity", "paper"] = "identity",
+        fused: bool = True,
     ) -> None:
         super().__init__(dim, num_transforms)
+        if constraint not in SHIFT:
+            raise ValueError(f"constraint must be one of {', '.join(SHIFT)}, got {constraint!r}")
         self.shift = SHIFT[constraint]
+        self.fused = fused
 
     @property
     def param_size(self) -> int:
@@ -54,35 +67,48 @@ class Planar(Flow):
         w = torch.randn(self.num_transforms * self.dim) / self.dim**0.5
         return torch.cat([w, torch.zeros(self.num_transforms * (self.dim + 1))])
 
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        z_K, log_dets = self._stack(z, params)
-        return z_K, unfold(log_dets.sum(1), z.shape[:-1])
-
-    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        _, log_dets = self._stack(z, params)
-        return unfold(
-            log_dets.movedim(1, -1), torch.Size([*z.shape[:-1], self.num_transforms])
-        ).movedim(-1, 0)
-
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        # wᵀz along one step solves a scalar equation: with a = wᵀz + b, f(z) = y reads
-        # a + (s − 1) tanh(a) = wᵀy + b, strictly increasing in a.
-        w, u, b = unpack(params, self.num_transforms, self.dim)
-        s, kappa = constrain((w * u).sum(-1), (w * w).sum(-1), self.shift)
+    def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
+        w, u, b = split_params(params, self.num_transforms, self.dim)
+        s, kappa = constrain_planar((w * u).sum(-1), (w * w).sum(-1), self.shift)
         u_hat = u + kappa.unsqueeze(-1) * w
-        total = y.new_zeros(y.shape[:-1])
-        for k in reversed(range(self.num_transforms)):
-            w_k, u_k, s_k = w[..., k, :], u_hat[..., k, :], s[..., k]
-            a = solve_tanh((w_k * y).sum(-1) + b[..., k], s_k)
-            t = a.tanh()
-            y = y - u_k * t.unsqueeze(-1)
-            total = total - (t * t + s_k * sech2(a)).log()
-        return y, total
+        return list(zip(w.unbind(-2), u_hat.unbind(-2), b.unbind(-1), s.unbind(-1), strict=True))
 
-    def _stack(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """z_K [*sample, *batch, D] and the log-dets by step, folded: [B, K, S]."""
+    def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        w, u_hat, b, s = params
+        a = (w * z).sum(-1) + b
+        h = a.tanh()
+        det = h * h + s * sech2(a)
+        return z + u_hat * h.unsqueeze(-1), det.log()
+
+    def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
+        # With a = wᵀz + b, f(z) = y gives the scalar equation a + (s − 1) tanh(a) = wᵀy + b,
+        # whose left side increases with a.
+        w, u_hat, b, s = params
+        a = solve_tanh((w * y).sum(-1) + b, s)
+        h = a.tanh()
+        det = h * h + s * sech2(a)
+        return y - u_hat * h.unsqueeze(-1), -det.log()
+
+    def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.fused:
+            return super()._forward(z, params)
+        z_K, log_dets = self._fused(z, params)
+        return z_K, from_rows(log_dets.sum(1), z.shape[:-1])
+
+    def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        if not self.fused:
+            return super()._transform_log_dets(z, params)
+        _, log_dets = self._fused(z, params)
+        shape = Size([*z.shape[:-1], self.num_transforms])
+        return from_rows(log_dets.mT, shape).movedim(-1, 0)
+
+    def _fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """z_K [*sample, *batch, D] and the log-dets of the transforms as rows, [B, K, S]."""
         batch = params.shape[:-1]
-        z_K, log_dets = PlanarStack.apply(
-            fold(z, batch), params.reshape(batch.numel(), -1), self.num_transforms, self.shift
+        z_K, log_dets = PlanarStack.call(
+            to_rows(z, batch),
+            params.reshape(batch.numel(), self.param_size),
+            self.num_transforms,
+            self.shift,
         )
-        return unfold(z_K, z.shape), log_dets
+        return from_rows(z_K, z.shape), log_dets

@@ -1,4 +1,4 @@
-"""Names of flow families: what `flow=…` chooses from."""
+"""Flow families by name: what `flow=…` chooses from."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,7 +11,7 @@ FLOWS: dict[str, type[Flow]] = {}
 
 
 def register(name: str) -> Callable[[FlowClass], FlowClass]:
-    """Enter a flow class in the registry under `name`."""
+    """Decorator that enters a flow class in `FLOWS` under `name`."""
 
     def enter(cls: FlowClass) -> FlowClass:
         FLOWS[name] = cls

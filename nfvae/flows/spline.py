@@ -1,8 +1,4 @@
-"""Rational-quadratic spline couplings (Durkan et al. 2019, section 3).
-
-Each moved component goes through an increasing piecewise rational-quadratic function on
-[−bound, bound], the identity outside; its bins and slopes are θ(a, c): see `rational_quadratic`.
-"""
+"""Rational-quadratic spline couplings (Durkan et al. 2019)."""
 
 from typing import Annotated
 
@@ -21,16 +17,35 @@ from nfvae.flows.registry import register
 
 @register("spline")
 class Spline(Coupling):
-    """K spline couplings; all-zero θ is the identity.
+    """K spline couplings (Durkan et al. 2019, section 3).
+
+        (a, b) = the components of z in two halves,   f(a, b) = (a, g(b; θ(a, c)))
+        log det = Σ_i log g′(b_i)
+
+    g acts on each component: an increasing piecewise rational-quadratic function on
+    [−bound, bound], the identity outside. θ holds its bins and slopes, see `rational_quadratic`;
+    θ = 0 is the identity.
+
+    The parameters are the context c, [*batch, context_size]; the networks' weights are the flow's
+    own.
 
     Args:
         dim: D, at least 2.
         num_transforms: K.
-        context_size: numbers an image that the networks see besides a; 0: none.
+        context_size: numbers per image that the networks see besides a; 0: none.
         hidden_size: units of each hidden layer.
-        hidden_layers: of each network.
+        hidden_layers: hidden layers of each network.
         bins: pieces of each function.
-        bound: half the width of the interval on which it differs from the identity.
+        bound: half the width of the interval on which g differs from the identity.
+
+    Raises:
+        ValueError: dim < 2.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import Spline
+        >>> flow = Spline(dim=4, num_transforms=6, context_size=3)
+        >>> z, log_det = flow(torch.randn(100, 4), torch.randn(100, 3))
     """
 
     def __init__(

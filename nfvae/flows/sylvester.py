@@ -1,14 +1,4 @@
-"""Sylvester flows (van den Berg et al. 2018, theorem 2).
-
-    f(z) = z + Q R tanh(R̃ Qᵀz + b),     det = Π_i (1 + tanh′(a_i) r_i r̃_i),     1 + r_i r̃_i > 0
-
-Q [D, M] has orthonormal columns, R and R̃ [M, M] are upper triangular with diagonals r and r̃. The
-three families differ in Q alone. M = 1 is the planar flow.
-
-The paper makes r and r̃ the tanh of free numbers, so |r·r̃| < 1 and no factor of det exceeds 2; in
-float32 the product also rounds to −1, where f is not invertible. Here every pair with 1 + r·r̃ > 0
-is reached, once, and the sum is computed without cancellation: see `constrain`.
-"""
+"""Sylvester flows (van den Berg et al. 2018): three families that differ in Q alone."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -19,42 +9,57 @@ from annotated_types import Ge
 from torch import Tensor
 
 from nfvae.flows.base import StepwiseFlow
-from nfvae.flows.layout import fold, unfold
+from nfvae.flows.constraints import constrain_sylvester
+from nfvae.flows.fused.sylvester import SylvesterStep
+from nfvae.flows.monotone_root import sech2, solve_tanh
 from nfvae.flows.reflections import compact_wy, inverse_t
 from nfvae.flows.registry import register
-from nfvae.flows.sylvester_step import SylvesterStep, constrain, solve_step
+from nfvae.flows.rows import from_rows, to_rows
 
 
 class Sylvester(StepwiseFlow):
-    """K steps with M-dimensional R, R̃ and b; a family states its Q.
+    """K Sylvester transforms (van den Berg et al. 2018, theorems 1 and 2); a family gives its Q.
 
-    Packed parameters, each for steps 1 … K: `basis_size` numbers for Q; M×M numbers with R above
-    the diagonal and R̃ᵀ on and below it; u, of which r is made, and b, M each.
+        f(z) = z + Q R h,   h = tanh(a),   a = R̃ Qᵀz + b
+        det  = Π_i (1 + tanh′(a_i) r_i r̃_i),   1 + r_i r̃_i = s_i > 0
+
+    Q [D, M] has orthonormal columns; R and R̃ [M, M] are upper triangular with diagonals r and r̃.
+    M = 1 is the planar flow. det is computed as Π_i (h_i² + s_i sech²(a_i)), without cancellation.
+
+    The paper makes r and r̃ the tanh of free numbers, so |r·r̃| < 1 and no factor of det exceeds 2;
+    in float32 the product also rounds to −1, where f is not invertible. Here every pair with
+    1 + r·r̃ > 0 is reached, once: see `constrain_sylvester`.
+
+    Packed parameters, each for transforms 1 … K: `basis_size` numbers for Q; M×M numbers with R
+    above the diagonal and R̃ᵀ on and below it; u, from which r is made, and b, M each.
 
     In `step` and below points are rows, [B, S, D] with B the batch and S the samples; log_det is
-    [B, S], in nats.
+    [B, S].
     """
 
-    def __init__(self, dim: int, num_transforms: int, num_vectors: int, basis_size: int) -> None:
+    def __init__(
+        self, dim: int, num_transforms: int, num_vectors: int, basis_size: int, fused: bool
+    ) -> None:
         super().__init__(dim, num_transforms)
         self.num_vectors = num_vectors
         self.basis_size = basis_size
+        self.fused = fused
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
-        """Q's ingredients for all steps in one call: [B, K, basis_size] -> tensors [B, K, …]."""
+        """What makes up Q, for all transforms at once: [B, K, basis_size] -> tensors [B, K, …]."""
         return ()
 
     def initial_basis(self) -> Tensor:
-        """Where Q's parameters start: [K, basis_size]."""
+        """Where the parameters of Q start: [K, basis_size]."""
         return torch.randn(self.num_transforms, self.basis_size)
 
     @abstractmethod
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
-        """Qᵀz for the points z of step k: [B, S, D] -> [B, S, M]."""
+        """Qᵀz of transform k: [B, S, D] -> [B, S, M]."""
 
     @abstractmethod
     def add(self, k: int, z: Tensor, g: Tensor, *basis: Tensor) -> Tensor:
-        """z + Qg: [B, S, D], [B, S, M] -> [B, S, D]."""
+        """z + Qg of transform k: [B, S, D], [B, S, M] -> [B, S, D]."""
 
     @property
     def param_size(self) -> int:
@@ -62,7 +67,7 @@ class Sylvester(StepwiseFlow):
         return self.num_transforms * (self.basis_size + M * M + 2 * M)
 
     def initial_params(self) -> Tensor:
-        # R = 0 is the identity; Q and R̃ are random, so that no two steps are alike.
+        # R = 0 is the identity; Q and R̃ are random, so that no two transforms are alike.
         K, M = self.num_transforms, self.num_vectors
         r_tilde_t = torch.eye(M) + torch.randn(K, M, M) / M**0.5
         zeros = torch.zeros(2 * K * M)
@@ -72,32 +77,24 @@ class Sylvester(StepwiseFlow):
         K, M, size = self.num_transforms, self.num_vectors, self.basis_size
         if not K:
             return []
-        raw, triangles, u, b = params.reshape(-1, self.param_size).split(
+        raw, triangles, u, b = params.reshape(params.shape[:-1].numel(), self.param_size).split(
             [K * size, K * M * M, K * M, K * M], dim=-1
         )
         triangles = triangles.unflatten(-1, (K, M, M))
         r_tilde = triangles.diagonal(dim1=-2, dim2=-1)
-        r, s = constrain(u.unflatten(-1, (K, M)), r_tilde)
+        r, s = constrain_sylvester(u.unflatten(-1, (K, M)), r_tilde)
         parts = (triangles, r.unsqueeze(2), s.unsqueeze(2), b.unflatten(-1, (K, 1, M)))
         bases = self.bases(raw.unflatten(-1, (K, size)))
-        # unbind, not [:, k]: the gradient of each [:, k] is as large as all K steps' parameters.
+        # unbind, not [:, k]: the gradient of each [:, k] is as large as the parameters of all K.
         return list(zip(*(part.unbind(1) for part in (*parts, *bases)), strict=True))
-
-    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        rows, log_det = super().forward(fold(z, params.shape[:-1]), params)
-        return unfold(rows, z.shape), unfold(log_det, z.shape[:-1])
-
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        rows, log_det = super().inverse(fold(y, params.shape[:-1]), params)
-        return unfold(rows, y.shape), unfold(log_det, y.shape[:-1])
-
-    def transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        log_dets = super().transform_log_dets(fold(z, params.shape[:-1]), params)  # [K, B, S]
-        return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         coefficients, basis = params[:4], params[4:]
-        g, log_det = SylvesterStep.apply(self.project(k, z, *basis), *coefficients)
+        y = self.project(k, z, *basis)
+        if self.fused:
+            g, log_det = SylvesterStep.call(y, *coefficients)
+        else:
+            g, log_det = sylvester_step(y, *coefficients)
         return self.add(k, z, g, *basis), log_det
 
     def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,34 +102,111 @@ class Sylvester(StepwiseFlow):
         g, log_det = solve_step(self.project(k, y, *basis), *coefficients)
         return self.add(k, y, -g, *basis), -log_det
 
+    def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        rows, log_det = super()._forward(to_rows(z, params.shape[:-1]), params)
+        return from_rows(rows, z.shape), from_rows(log_det, z.shape[:-1])
+
+    def _inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        rows, log_det = super()._inverse(to_rows(y, params.shape[:-1]), params)
+        return from_rows(rows, y.shape), from_rows(log_det, y.shape[:-1])
+
+    def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        rows = to_rows(z, params.shape[:-1])
+        log_dets = super()._transform_log_dets(rows, params)  # [K, B, S]
+        return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])
+
+
+def sylvester_step(
+    y: Tensor, triangles: Tensor, r: Tensor, s: Tensor, b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A transform in the coordinates y = Qᵀz, where it is y ↦ y + g with g = R tanh(R̃y + b).
+
+    Args:
+        y: [B, S, M].
+        triangles: [B, M, M], R above the diagonal and R̃ᵀ on and below it.
+        r: [B, 1, M], the diagonal of R.
+        s: [B, 1, M], 1 + r·r̃.
+        b: [B, 1, M].
+
+    Returns:
+        g [B, S, M] and log_det [B, S].
+    """
+    r_matrix = triangles.triu(1) + torch.diag_embed(r.squeeze(1))
+    r_tilde_t = triangles.tril()
+    a = y @ r_tilde_t + b
+    h = a.tanh()
+    det = h * h + s * sech2(a)
+    return h @ r_matrix.mT, det.log().sum(-1)
+
+
+def solve_step(
+    image: Tensor, triangles: Tensor, r: Tensor, s: Tensor, b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """From the image y′ = y + g: g, and log_det at y. Shapes as in `sylvester_step`.
+
+    a + R̃R·tanh(a) = R̃y′ + b is upper triangular in a, with s − 1 on R̃R's diagonal: from the last
+    coordinate to the first, each is one increasing scalar equation (van den Berg et al. 2018,
+    theorem 2).
+    """
+    r_matrix = triangles.triu(1) + torch.diag_embed(r.squeeze(1))
+    r_tilde_t = triangles.tril()
+    coupling = r_tilde_t.mT @ r_matrix  # R̃R
+    rows = []
+    v = torch.baddbmm(b, image, r_tilde_t).mT  # [B, M, S]
+    for i in reversed(range(v.shape[1])):
+        a_i = solve_tanh(v[:, i], s[:, :, i])
+        rows.append(a_i)
+        v = v[:, :i] - coupling[:, :i, i : i + 1] * a_i.tanh().unsqueeze(1)
+    a = torch.stack(rows[::-1], dim=-1)
+    h = a.tanh()
+    return h @ r_matrix.mT, torch.addcmul(h * h, s, sech2(a)).log().sum(-1)
+
 
 @register("sylvester_orthogonal")
 class OrthogonalSylvester(Sylvester):
-    """Q is any D×M matrix with orthonormal columns, up to their signs, which R, R̃ and b absorb.
+    """K orthogonal Sylvester transforms (van den Berg et al. 2018, section 3.1).
 
-    The paper orthogonalises a D×M matrix by Björck's iteration, which no fixed number of iterations
-    completes for every matrix. Here Q is given by what Householder QR stores of it: M reflections,
-    the i-th along a vector of i − 1 zeros, a 1, and D − i free numbers. It is orthonormal to
-    rounding and smooth for all parameters, of which none is redundant.
+        f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
+
+    Q is any D×M matrix with orthonormal columns, up to their signs, which R, R̃ and b absorb. See
+    `Sylvester` for the other letters and the packed parameters.
+
+    The paper orthogonalises a D×M matrix by Björck's iteration, for which no fixed number of
+    iterations suffices for every matrix. Here Q is given by what Householder QR stores of it: M
+    reflections, the i-th along a vector of i − 1 zeros, a 1, and D − i free numbers. Q is
+    orthonormal to rounding and smooth for all parameters, of which none is redundant.
 
     Args:
         dim: D.
         num_transforms: K.
         num_vectors: M ≤ D; None is the smaller of D and 16.
+        fused: compute each transform with a hand-written derivative, which is faster; False takes
+            `sylvester_step`, which works under torch.func and double backward.
 
     Raises:
         ValueError: M > D.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import OrthogonalSylvester
+        >>> flow = OrthogonalSylvester(dim=4, num_transforms=3, num_vectors=2)
+        >>> z, log_det = flow(torch.randn(100, 4), flow.initial_params())
     """
 
     def __init__(
-        self, dim: int, num_transforms: int, *, num_vectors: Annotated[int, Ge(1)] | None = None
+        self,
+        dim: int,
+        num_transforms: int,
+        *,
+        num_vectors: Annotated[int, Ge(1)] | None = None,
+        fused: bool = True,
     ) -> None:
         if num_vectors is None:
             num_vectors = min(dim, 16)
         if num_vectors > dim:
             raise ValueError(f"num_vectors must be at most the dimension {dim}, got {num_vectors}")
         free = num_vectors * dim - num_vectors * (num_vectors + 1) // 2
-        super().__init__(dim, num_transforms, num_vectors, basis_size=free)
+        super().__init__(dim, num_transforms, num_vectors, basis_size=free, fused=fused)
 
     def initial_basis(self) -> Tensor:
         # Uniform on the orthonormal frames: the QR factors of a Gaussian matrix.
@@ -144,8 +218,9 @@ class OrthogonalSylvester(Sylvester):
         M, D = self.num_vectors, self.dim
         eye = torch.eye(M, D, dtype=raw.dtype, device=raw.device)
         row, column = torch.triu_indices(M, D, 1, device=raw.device)
-        v = eye.repeat(*raw.shape[:-1], 1, 1)
-        v[..., row, column] = raw
+        free = (row * D + column).expand(raw.shape)
+        flat = eye.flatten().expand(*raw.shape[:-1], -1).scatter(-1, free, raw)
+        v = flat.unflatten(-1, (M, D))
         top = torch.linalg.solve_triangular(inverse_t(v), v[..., :M], upper=True)
         return (eye.mT - v.mT @ top,)
 
@@ -160,19 +235,37 @@ class OrthogonalSylvester(Sylvester):
 
 @register("sylvester_householder")
 class HouseholderSylvester(Sylvester):
-    """Q is a product of H Householder reflections, M = D; it is applied, never formed.
+    """K Householder Sylvester transforms (van den Berg et al. 2018, section 3.2).
+
+        f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
+
+    Q is a product of H Householder reflections, M = D; it is applied, never formed. See `Sylvester`
+    for the other letters and the packed parameters.
 
     Args:
         dim: D.
         num_transforms: K.
         num_reflections: H ≤ D; None is the smaller of D and 8.
+        fused: compute each transform with a hand-written derivative, which is faster; False takes
+            `sylvester_step`, which works under torch.func and double backward.
 
     Raises:
         ValueError: H > D.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import HouseholderSylvester
+        >>> flow = HouseholderSylvester(dim=4, num_transforms=3, num_reflections=2)
+        >>> z, log_det = flow(torch.randn(100, 4), flow.initial_params())
     """
 
     def __init__(
-        self, dim: int, num_transforms: int, *, num_reflections: Annotated[int, Ge(1)] | None = None
+        self,
+        dim: int,
+        num_transforms: int,
+        *,
+        num_reflections: Annotated[int, Ge(1)] | None = None,
+        fused: bool = True,
     ) -> None:
         if num_reflections is None:
             num_reflections = min(dim, 8)
@@ -180,7 +273,9 @@ class HouseholderSylvester(Sylvester):
             raise ValueError(
                 f"num_reflections must be at most the dimension {dim}, got {num_reflections}"
             )
-        super().__init__(dim, num_transforms, num_vectors=dim, basis_size=num_reflections * dim)
+        super().__init__(
+            dim, num_transforms, num_vectors=dim, basis_size=num_reflections * dim, fused=fused
+        )
         self.num_reflections = num_reflections
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
@@ -197,15 +292,28 @@ class HouseholderSylvester(Sylvester):
 
 @register("sylvester_triangular")
 class TriangularSylvester(Sylvester):
-    """Q is the identity in steps 1, 3, … and reverses the order of coordinates in 2, 4, …; M = D.
+    """K triangular Sylvester transforms (van den Berg et al. 2018, section 3.3).
+
+        f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
+
+    Q is the identity in transforms 1, 3, … and reverses the order of components in 2, 4, …; M = D.
+    See `Sylvester` for the other letters and the packed parameters.
 
     Args:
         dim: D.
         num_transforms: K.
+        fused: compute each transform with a hand-written derivative, which is faster; False takes
+            `sylvester_step`, which works under torch.func and double backward.
+
+    Example:
+        >>> import torch
+        >>> from nfvae.flows import TriangularSylvester
+        >>> flow = TriangularSylvester(dim=4, num_transforms=3)
+        >>> z, log_det = flow(torch.randn(100, 4), flow.initial_params())
     """
 
-    def __init__(self, dim: int, num_transforms: int) -> None:
-        super().__init__(dim, num_transforms, num_vectors=dim, basis_size=0)
+    def __init__(self, dim: int, num_transforms: int, *, fused: bool = True) -> None:
+        super().__init__(dim, num_transforms, num_vectors=dim, basis_size=0, fused=fused)
 
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
         return z.flip(-1) if k % 2 else z

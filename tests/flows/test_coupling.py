@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from nfvae.flows import FLOWS
-from nfvae.flows.coupling import NICE, Coupling, RealNVP
-from nfvae.flows.spline import Spline
+from nfvae.flows import FLOWS, NICE, RealNVP, Spline
+from nfvae.flows.coupling import Coupling
 
 COUPLINGS = [NICE, RealNVP, Spline]
 every_coupling = pytest.mark.parametrize("family", COUPLINGS)

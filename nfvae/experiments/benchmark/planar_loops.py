@@ -4,16 +4,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from nfvae.flows.base import StepwiseFlow
+from nfvae.flows.fused.planar import split_params
 from nfvae.flows.planar import Planar
-from nfvae.flows.planar_stack import unpack
 
 
-class PlanarLoop(StepwiseFlow, Planar):
-    """The steps of `Planar`, same parameters, by elementwise products and sums."""
+class PlanarLoop(Planar):
+    """The transforms of `Planar`, same parameters, by elementwise products and sums."""
+
+    def __init__(self, dim: int, num_transforms: int) -> None:
+        super().__init__(dim, num_transforms, fused=False)
 
     def unpack(self, params: Tensor) -> list[tuple[Tensor, ...]]:
-        w, u, b = unpack(params, self.num_transforms, self.dim)
+        w, u, b = split_params(params, self.num_transforms, self.dim)
         return list(zip(w.unbind(-2), u.unbind(-2), b.unsqueeze(-1).unbind(-2), strict=True))
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:

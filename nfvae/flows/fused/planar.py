@@ -1,71 +1,53 @@
-"""All K planar steps as one differentiable operation.
+"""The fast form of the planar flow: all K transforms as one differentiable operation.
 
 Since z_k = z_0 + Σ_{j≤k} û_j h_j, the pre-activations of the whole stack obey
 
     a_k = w_kᵀz_0 + b_k + Σ_{j<k} (w_kᵀû_j) h_j,     h_k = tanh(a_k)
 
-so a stack costs one batched product for the K × K matrix ûwᵀ, one for w_kᵀz_0, a recurrence over
-K *scalars* a sample (not over K vectors), and one batched product for z_K. The backward pass is one
-unit-triangular solve and two products for each.
+So a stack costs one batched product for the K × K matrix ûwᵀ, one for w_kᵀz_0, a recurrence over
+K scalars per sample (not over K vectors), and one batched product for z_K. The backward pass is one
+unit-triangular solve and two products for each of these.
 """
 
-from math import exp, log1p
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from nfvae.autograd import first_order_only
-from nfvae.flows.monotone_root import sech2
-
-
-def constrain(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
-    """From c = wᵀu and n = ‖w‖²: s = 1 + wᵀû, and kappa with û = u + kappa·w.
-
-    s is held at the smallest normal number from below, where softplus underflows; kappa uses the
-    same s, to rounding, so the map stays the one whose log-det is reported. A w so short that its
-    direction is rounding noise has no û to project on: there û = u, and s = 1 + wᵀu to stay exact.
-    """
-    info = torch.finfo(c.dtype)
-    too_short = n < info.eps**2
-    s = softplus(c + shift, threshold=40.0).clamp(min=info.tiny)
-    # Division by a small n magnifies the rounding of s; near c = 0, s − 1 is known without s.
-    at_zero, slope = log1p(exp(shift)) - 1, 1 / (1 + exp(-shift))
-    near_zero = at_zero + (slope * c.clamp(-1, 1).expm1()).log1p()
-    kappa = (torch.where(c.abs() < 1, near_zero, s - 1) - c) / torch.where(too_short, 1.0, n)
-    unconstrained = (1 + c).clamp(min=info.eps)
-    return torch.where(too_short, unconstrained, s), torch.where(too_short, 0.0, kappa)
+from nfvae.flows.constraints import constrain_planar, lowest_s
+from nfvae.flows.fused.function import FusedFunction, sech2
 
 
 def _constrain_backward(
-    c: Tensor, n: Tensor, kappa: Tensor, grad_s: Tensor, grad_kappa: Tensor, shift: float
+    c: Tensor, n: Tensor, s: Tensor, kappa: Tensor, grad_s: Tensor, grad_kappa: Tensor, shift: float
 ) -> tuple[Tensor, Tensor]:
-    """Gradients with respect to c and n of what `constrain` gives."""
-    too_short = n < torch.finfo(c.dtype).eps ** 2
+    """Gradients with respect to c and n of what `constrain_planar` gives."""
+    eps = torch.finfo(c.dtype).eps
+    too_short = n < eps**2
     slope = torch.where(too_short, 1.0, torch.sigmoid(c + shift))  # ds/dc
+    slope = torch.where(s <= torch.where(too_short, eps, lowest_s(c.dtype)), 0.0, slope)
     per_n = torch.where(too_short, 0.0, grad_kappa / n)
     return torch.addcmul(grad_s * slope, per_n, slope - 1), -per_n * kappa
 
 
-def unpack(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor]:
-    """w_1 … w_K, u_1 … u_K, b_1 … b_K as views: w and u [*, K, D], b [*, K]."""
+def split_params(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Packed parameters [*, K·(2D + 1)] as views w and u [*, K, D], b [*, K]."""
     w, u, b = params.split([K * D, K * D, K], dim=-1)
     return w.unflatten(-1, (K, D)), u.unflatten(-1, (K, D)), b
 
 
-class PlanarStack(torch.autograd.Function):
+class PlanarStack(FusedFunction):
     """(z [B, S, D], params [B, K(2D + 1)], K, shift) -> (z_K [B, S, D], log_dets [B, K, S]).
 
-    A row of params is as `unpack` takes it. Differentiable once; a second derivative raises.
+    A row of params is as `split_params` takes it.
     """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, params: Tensor, K: int, shift: float) -> tuple[Tensor, Tensor]:
-        w, u, b = unpack(params, K, z.shape[2])
+        w, u, b = split_params(params, K, z.shape[2])
         w, u = w.contiguous(), u.contiguous()  # batched products of slices copy them each time
         c, n = (w * u).sum(-1), (w * w).sum(-1)
-        s, kappa = constrain(c, n, shift)
+        s, kappa = constrain_planar(c, n, shift)
         u_hat = torch.addcmul(u, kappa.unsqueeze(-1), w)
         coupling = u_hat @ w.transpose(1, 2)  # [B, K, K]: row j holds w_kᵀû_j of all k
 
@@ -83,7 +65,6 @@ class PlanarStack(torch.autograd.Function):
         return z_K, det.log()
 
     @staticmethod
-    @first_order_only
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
         z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
         B, K, D = w.shape
@@ -102,11 +83,11 @@ class PlanarStack(torch.autograd.Function):
 
         grad_s = (grad_det * slope).sum(-1)
         grad_kappa = (grad_u_hat * w).sum(-1)
-        grad_c, grad_n = _constrain_backward(c, n, kappa, grad_s, grad_kappa, ctx.shift)
+        grad_c, grad_n = _constrain_backward(c, n, s, kappa, grad_s, grad_kappa, ctx.shift)
         grad_w.addcmul_(grad_u_hat, kappa.unsqueeze(-1)).addcmul_(u, grad_c.unsqueeze(-1))
 
         grad_params = w.new_empty(B, K * (2 * D + 1))
-        into_w, into_u, into_b = unpack(grad_params, K, D)
+        into_w, into_u, into_b = split_params(grad_params, K, D)
         torch.addcmul(grad_w, w, grad_n.unsqueeze(-1), value=2, out=into_w)
         torch.addcmul(grad_u_hat, w, grad_c.unsqueeze(-1), out=into_u)
         torch.sum(grad_a, -1, out=into_b)

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from nfvae.flows.layout import fold, unfold
 from nfvae.flows.planar import Planar
+from nfvae.flows.rows import from_rows, to_rows
 
 
 @pytest.mark.parametrize("sample", [(), (5,), (5, 2)])
 @pytest.mark.parametrize("batch", [(), (3,), (3, 4)])
 def test_unfolding_undoes_folding_and_rows_belong_together(sample, batch):
     z = torch.randn(*sample, *batch, 6)
-    folded = fold(z, torch.Size(batch))
+    folded = to_rows(z, torch.Size(batch))
     assert folded.shape == (torch.Size(batch).numel(), torch.Size(sample).numel(), 6)
-    assert unfold(folded, z.shape).equal(z)
+    assert from_rows(folded, z.shape).equal(z)
     if sample == (5,) and batch == (3,):
         assert folded[2, 4].equal(z[4, 2])
 

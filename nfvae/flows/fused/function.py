@@ -1,0 +1,23 @@
+"""What the fast forms share."""
+
+import torch
+from torch import Tensor
+
+from nfvae.autograd import FirstOrderFunction
+
+
+class FusedFunction(FirstOrderFunction):
+    """A fast form of a flow; what it does not support, the flow's readable form does."""
+
+    name = "the fused form of a flow"
+    advice = "; build the flow with fused=False for that"
+
+
+def sech2(a: Tensor) -> Tensor:
+    """1 − tanh²(a) without its cancellation at large |a|.
+
+    One exponential, unlike `nfvae.flows.monotone_root.sech2`; its second derivative by autograd
+    is wrong at a = 0.
+    """
+    e = torch.exp(-2 * a.abs())
+    return 4 * e / (1 + e).square()
