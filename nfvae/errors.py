@@ -13,5 +13,9 @@ class DivergenceError(NfvaeError):
     """Training produced a NaN or an infinity."""
 
 
+class StateError(NfvaeError):
+    """A stored training state that does not fit the model or the run."""
+
+
 class NotInvertibleError(NfvaeError, NotImplementedError):
     """The flow has no computable inverse, so its density is known only at its own samples."""

@@ -1,12 +1,13 @@
 """The evidence lower bound: its terms, their annealing, and the importance-weighted bound."""
 
+from dataclasses import dataclass
 from math import log
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
-from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
-from nfvae.posterior import Draw, log_standard_normal
+from nfvae.posterior import Draw
 from nfvae.vae import VAE
 
 AnnealingKind = Literal["none", "energy", "kl"]
@@ -18,7 +19,7 @@ class ElboTerms(NamedTuple):
     log_likelihood: Tensor
     """log p(x|z_K)."""
     log_prior: Tensor
-    """log p(z_K), standard normal, at the end of the flow."""
+    """log p(z_K), at the end of the flow."""
     log_q0: Tensor
     """log q0(z_0|x)."""
     log_det: Tensor
@@ -41,25 +42,39 @@ class ElboTerms(NamedTuple):
 
 
 def elbo_terms(vae: VAE, x: Tensor, draw: Draw) -> ElboTerms:
-    """The bound's terms for images x [B, P] and samples z [S, B, D] drawn from their posterior."""
+    """The bound's terms for images x [B, C, H, W] and samples z [S, B, D] of their posterior."""
     return ElboTerms(
-        bernoulli_log_likelihood(vae.decode(draw.z), x),
-        log_standard_normal(draw.z),
+        vae.log_likelihood(draw.z, x),
+        vae.prior.log_prob(draw.z),
         draw.log_q0,
         draw.log_det,
     )
 
 
-def annealed_log_weight(terms: ElboTerms, beta: float, kind: AnnealingKind) -> Tensor:
-    """The log-weight with part of it multiplied by β in [0, 1]; [S, B]. β = 1 leaves it as it is.
+def elbo(
+    vae: VAE, x: Tensor, num_samples: int = 1, generator: torch.Generator | None = None
+) -> Tensor:
+    """One-sample estimates of the ELBO, averaged over samples: [B, C, H, W] -> [B], in nats.
 
-    `energy`: β log p(x, z_K) − log q_K (Rezende & Mohamed 2015, eq. 20): starts at entropy alone.
-    `kl`: log p(x|z_K) − β KL (Sønderby et al. 2016; van den Berg et al. 2018): starts at
-    reconstruction alone.
+    Unbiased; its negative mean is a training loss.
+
+    Args:
+        vae: the model.
+        x: images of the likelihood's kind of values.
+        num_samples: samples of q(z|x) for each image.
+        generator: of the samples; None is torch's global one.
+
+    Raises:
+        ValueError: x has another shape or other values than the model takes.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
+    >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
+    >>> elbo(vae, torch.zeros(5, 1, 28, 28), num_samples=10).shape
+    torch.Size([5])
     """
-    if kind == "energy":
-        return beta * (terms.log_likelihood + terms.log_prior) - terms.log_q
-    return terms.log_likelihood - beta * terms.kl
+    draw = vae.posterior(x).draw((num_samples,), generator)
+    return elbo_terms(vae, x, draw).log_weight.mean(0)
 
 
 def importance_weighted(log_weight: Tensor) -> Tensor:
@@ -70,9 +85,42 @@ def importance_weighted(log_weight: Tensor) -> Tensor:
     return log_weight.logsumexp(0) - log(log_weight.shape[0])
 
 
-def annealing_beta(step: int, start: float, steps: int) -> float:
-    """β at a step counted from 0: linear from `start` to 1 over `steps`, then 1.
+@dataclass(frozen=True)
+class Objective:
+    """The bound that training maximises.
 
-    Rezende & Mohamed 2015 have min(1, 0.01 + t/10⁴): nearly start = 0.01, steps = 10,000.
+    Args:
+        num_samples: samples of z per image; more than 1 trains the importance-weighted bound.
+        annealing: `none`; `energy`: β log p(x, z_K) − log q_K (Rezende & Mohamed 2015, eq. 20),
+            which starts at entropy alone; `kl`: log p(x|z_K) − β KL (Sønderby et al. 2016; van den
+            Berg et al. 2018), which starts at reconstruction alone.
+        annealing_start: β at step 0.
+        annealing_steps: steps until β = 1, linearly. Rezende & Mohamed 2015 have
+            min(1, 0.01 + t/10⁴): nearly start = 0.01, steps = 10,000.
     """
+
+    num_samples: int = 1
+    annealing: AnnealingKind = "none"
+    annealing_start: float = 0.01
+    annealing_steps: int = 10_000
+
+    def beta(self, step: int) -> float:
+        """β at a step counted from 0."""
+        if self.annealing == "none":
+            return 1.0
+        return annealing_beta(step, self.annealing_start, self.annealing_steps)
+
+    def loss(self, terms: ElboTerms, step: int) -> Tensor:
+        """The loss of a step: minus the annealed bound, averaged over images; nats, scalar."""
+        return -importance_weighted(self.annealed_log_weight(terms, self.beta(step))).mean()
+
+    def annealed_log_weight(self, terms: ElboTerms, beta: float) -> Tensor:
+        """The log-weight with part of it multiplied by β: [S, B]. β = 1 changes nothing."""
+        if self.annealing == "energy":
+            return beta * (terms.log_likelihood + terms.log_prior) - terms.log_q
+        return terms.log_likelihood - beta * terms.kl
+
+
+def annealing_beta(step: int, start: float, steps: int) -> float:
+    """β at a step counted from 0: linear from `start` to 1 over `steps`, then 1."""
     return 1.0 if step >= steps else start + (1 - start) * step / steps

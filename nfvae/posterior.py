@@ -1,7 +1,6 @@
 """q(z|x): a diagonal Gaussian q0 pushed through a flow, as a torch distribution."""
 
 from collections.abc import Sequence
-from math import log, pi
 from typing import Any, NamedTuple
 
 import torch
@@ -9,11 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from nfvae.flows import Flow
-
-
-def log_standard_normal(z: Tensor) -> Tensor:
-    """log N(z; 0, I): [*, D] -> [*]."""
-    return -0.5 * (z.square().sum(-1) + z.shape[-1] * log(2 * pi))
+from nfvae.prior import log_standard_normal
 
 
 class Draw(NamedTuple):

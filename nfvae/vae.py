@@ -1,88 +1,139 @@
-"""Encoder, flow posterior and decoder put together."""
+"""The variational autoencoder: encoder, flow posterior, decoder, likelihood and prior together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from nfvae.flows import Flow
-from nfvae.networks import mlp
-from nfvae.networks.mlp import Activation
+from nfvae.likelihoods import Likelihood
+from nfvae.networks import Decoder, Encoder
 from nfvae.posterior import FlowPosterior
+from nfvae.prior import Prior, StandardNormal
 
-START_LOG_SCALE = -1.0
+INITIAL_LOG_SCALE = -1.0
 
 
 class VAE(nn.Module):
-    """p(x, z) = p(x|z) N(z; 0, I) with q(z|x) = q0(z_0|x) pushed through an amortized flow.
+    """p(x, z) = p(x|z) p(z) with q(z|x): a diagonal Gaussian q0(z_0|x) pushed through a flow.
+
+    A linear head on the encoder's features gives q0's location and log-scale and the flow's
+    parameters, one set for each image.
 
     Args:
-        flow: the posterior's flow on R^D; D is the latent dimension.
-        pixel_mean: [P], training-set probability of a 1 at each pixel, strictly inside (0, 1);
-            the decoder's output bias starts at its log-odds.
-        hidden: sizes of the encoder's hidden layers; the decoder has them in reverse.
-        activation: of the hidden layers.
+        encoder: images [B, C, H, W] -> features [B, encoder.num_features].
+        flow: on R^D; D is the latent dimension.
+        decoder: latents [*, D] -> the likelihood's parameters [*, C·p, H, W].
+        likelihood: p(x|z).
+        prior: p(z); None is N(0, I).
+
+    >>> from nfvae import Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=40)
+    >>> vae = VAE(encoder, Planar(40, 16), decoder, Bernoulli())
+    >>> vae.sample(3).shape
+    torch.Size([3, 1, 28, 28])
     """
 
     def __init__(
         self,
+        encoder: Encoder,
         flow: Flow,
-        pixel_mean: Tensor,
-        hidden: Sequence[int] = (400, 400),
-        activation: Activation = "silu",
+        decoder: Decoder,
+        likelihood: Likelihood,
+        prior: Prior | None = None,
     ) -> None:
         super().__init__()
-        dim, pixels = flow.dim, pixel_mean.numel()
-        self.latent_dim = dim
+        self.latent_dim = flow.dim
         self.flow = flow
-        self.encoder = mlp(pixels, hidden, activation)
-        self.head = _head(hidden[-1], flow)
-        self.decoder = mlp(dim, hidden[::-1], activation)
-        self.output = nn.Linear(hidden[0], pixels)
-        nn.init.xavier_normal_(self.output.weight)
-        with torch.no_grad():
-            self.output.bias.copy_(pixel_mean.logit())
+        self.encoder = encoder
+        self.head = make_head(encoder.num_features, flow)
+        self.decoder = decoder
+        self.likelihood = likelihood
+        self.prior = StandardNormal(flow.dim) if prior is None else prior
 
-    def posterior(self, x: Tensor) -> FlowPosterior:
-        """q(z|x) for binary images x [B, P]."""
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.decoder.image_shape
+
+    def posterior(self, x: Tensor, validate_args: bool = True) -> FlowPosterior:
+        """q(z|x) for images x [B, C, H, W].
+
+        Args:
+            x: images, of the likelihood's kind of values.
+            validate_args: look at shape and values first; training, whose batches come from a
+                checked data set, leaves that out.
+
+        Raises:
+            ValueError: x has another shape or values that the likelihood does not accept.
+        """
+        if validate_args:
+            self.check(x)
         loc, log_scale, params = self.head(self.encoder(x)).split(
             [self.latent_dim, self.latent_dim, self.flow.param_size], dim=-1
         )
         return FlowPosterior(loc, log_scale, self.flow, params, validate_args=False)
 
+    def check(self, x: Tensor) -> None:
+        """Look at the shape and the values of images.
+
+        Raises:
+            ValueError: they are not what this model takes.
+        """
+        if x.dim() != 4 or x.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"images must have shape [B, {', '.join(map(str, self.image_shape))}], "
+                f"got {list(x.shape)}"
+            )
+        self.likelihood.check(x)
+
     def decode(self, z: Tensor) -> Tensor:
-        """Logits of p(x|z): [*, D] -> [*, P]."""
-        logits: Tensor = self.output(self.decoder(z))
-        return logits
+        """The likelihood's parameters: [*, D] -> [*, C·p, H, W]."""
+        parameters: Tensor = self.decoder(z)
+        return parameters
+
+    def log_likelihood(self, z: Tensor, x: Tensor) -> Tensor:
+        """log p(x|z) in nats: [*sample, B, D], [B, C, H, W] -> [*sample, B]."""
+        return self.likelihood.log_prob(self.decode(z), x)
+
+    def mean(self, z: Tensor) -> Tensor:
+        """E[x|z]: [*, D] -> [*, C, H, W]."""
+        return self.likelihood.mean(self.decode(z))
 
     @torch.no_grad()
-    def generate(self, num_images: int, generator: torch.Generator | None = None) -> Tensor:
-        """Pixel probabilities of new images, [num_images, P].
+    def sample(self, num_images: int, generator: torch.Generator | None = None) -> Tensor:
+        """Means of new images, [num_images, C, H, W]; no gradient.
 
-        Decodes z ~ N(0, I): the flow is part of the posterior, not of the prior. No gradient.
+        Decodes z from the prior: the flow belongs to the posterior, not to the prior. For pixels
+        drawn from p(x|z) use `vae.likelihood.sample(vae.decode(z))`.
         """
-        weight = self.output.weight
-        z = torch.randn(
-            num_images,
-            self.latent_dim,
-            dtype=weight.dtype,
-            device=weight.device,
-            generator=generator,
-        )
-        return self.decode(z).sigmoid()
+        return self.mean(self.prior.sample(num_images, generator))
+
+    def initialize_output(self, mean: Tensor) -> None:
+        """Let the decoder start at the data's mean image [C, H, W], each value strictly in (0, 1)."""
+        self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
+
+    def inference_parameters(self) -> Iterator[nn.Parameter]:
+        """Weights of q(z|x): encoder, head and flow."""
+        for part in (self.encoder, self.head, self.flow):
+            yield from part.parameters()
+
+    def generative_parameters(self) -> Iterator[nn.Parameter]:
+        """Weights of p(x, z): decoder, likelihood and prior."""
+        for part in (self.decoder, self.likelihood, self.prior):
+            yield from part.parameters()
 
 
-def _head(in_size: int, flow: Flow) -> nn.Linear:
-    """The encoder's last layer: loc, log_scale and the flow's parameters by one product.
+def make_head(num_features: int, flow: Flow) -> nn.Linear:
+    """The linear layer that gives loc, log_scale and the flow's parameters.
 
-    It starts at the flow's own starting point and a narrow q0 up to small weights. Narrow, since
-    with q0 = N(0, I) the decoder first learns to ignore z, and a flow of many steps then never
-    gets it back.
+    Its biases start at the flow's own initial parameters and at a narrow q0; its weights are small.
+    With a wide q0 = N(0, I) the decoder first learns to ignore z, and long flows do not recover.
     """
-    head = nn.Linear(in_size, 2 * flow.dim + flow.param_size)
+    head = nn.Linear(num_features, 2 * flow.dim + flow.param_size)
     with torch.no_grad():
-        nn.init.normal_(head.weight, std=0.1 * in_size**-0.5)
-        head.weight[: flow.dim].mul_(10)  # loc must tell images apart from the first step
-        log_scale = torch.full((flow.dim,), START_LOG_SCALE)
+        nn.init.normal_(head.weight, std=0.1 * num_features**-0.5)
+        head.weight[: flow.dim].mul_(10)  # loc must differ between images from the first step
+        log_scale = torch.full((flow.dim,), INITIAL_LOG_SCALE)
         head.bias.copy_(torch.cat([torch.zeros(flow.dim), log_scale, flow.initial_params()]))
     return head

@@ -1,23 +1,27 @@
-"""MNIST in memory, and batches of its bits.
+"""Data sets by name, in memory, and batches of them.
 
 data = load_dataset("mnist", binarization="dynamic")
-schedule = BatchSchedule(len(data.train), batch_size=100, seed=0)
-x = gather_batch(data.train, schedule.indices(step), generator)     # float32 [100, 784]
+sampler = BatchSampler(len(data.train), batch_size=100, seed=0)
+x = data.train.batch(sampler.indices(step), generator)     # float32 [100, 1, 28, 28] of 0 and 1
 """
 
-from nfvae.data.batches import BatchSchedule, batches_in_order, epoch_permutation, gather_batch
-from nfvae.data.dataset import Binarization, Dataset, Split, SplitName, load_dataset
-from nfvae.data.statistics import pixel_mean
+from nfvae.data.binarize import Binarization
+from nfvae.data.binarized import Images, binarized_dataset
+from nfvae.data.dataset import DATASETS, Dataset, Split, SplitName, load_dataset, register
+from nfvae.data.sampler import BatchSampler
+from nfvae.registry import import_all
+
+import_all(__name__, __path__)
 
 __all__ = [
-    "BatchSchedule",
+    "DATASETS",
+    "BatchSampler",
     "Binarization",
     "Dataset",
+    "Images",
     "Split",
     "SplitName",
-    "batches_in_order",
-    "epoch_permutation",
-    "gather_batch",
+    "binarized_dataset",
     "load_dataset",
-    "pixel_mean",
+    "register",
 ]

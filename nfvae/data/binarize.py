@@ -1,34 +1,49 @@
-"""Bernoulli draws of bits from grey pixels: P(bit = 1) = pixel/255, exactly at 0 and at 255.
+"""Bits from grey levels: P(bit = 1) = level/255, exactly at 0 and at 255.
 
-With r uniform on the integers 0 … 254, the event r < pixel has probability pixel/255. This is
+With r uniform on the integers 0 … 254, the event r < level has probability level/255. This is
 integer arithmetic on bytes: no division, no rounding, and half the time of torch.bernoulli.
-Settled bits are stored as 0 and 255: intensities like any others, whose draw is themselves.
+Fixed bits are stored as 0 and 255: levels like any others, whose draw is themselves.
 """
+
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+Binarization = Literal["dynamic", "fixed", "static"]
+"""How bits come about.
 
-def bernoulli(pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+`dynamic`: training bits are drawn anew for every batch; validation and test are `fixed`'s draw, so
+    that all runs are measured on the same binary images.
+`fixed`: one seeded draw of all splits, the same for everybody.
+`static`: bits that somebody else drew once and published.
+"""
+
+# One stream for each split, so that its draw does not depend on whether another was drawn.
+FIXED_SEEDS: Mapping[str, int] = {"train": 0, "val": 1, "test": 2}
+
+
+def bernoulli(levels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """A fresh draw: bool tensor of the same shape and device.
 
     torch takes r as a 32-bit word modulo 255, so that the probability is off by less than 2⁻³².
 
     Args:
-        pixels: uint8, any shape.
-        generator: on the pixels' device; None for torch's global one.
+        levels: uint8, any shape.
+        generator: on the same device; None is torch's global one.
     """
-    r = torch.empty_like(pixels).random_(0, 255, generator=generator)
-    return r < pixels
+    r = torch.empty_like(levels).random_(0, 255, generator=generator)
+    return r < levels
 
 
-def fixed_bernoulli(pixels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
+def fixed_bernoulli(levels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
     """A draw that is the same for everybody, forever: bits as 0 and 255, same shape.
 
     numpy keeps RandomState's streams frozen, on every platform and in every version.
     """
     rng = np.random.RandomState(seed)
-    r = rng.randint(0, 255, pixels.shape, dtype=np.uint8)
-    return (r < pixels) * np.uint8(255)
+    r = rng.randint(0, 255, levels.shape, dtype=np.uint8)
+    return (r < levels) * np.uint8(255)

@@ -12,6 +12,20 @@ from pathlib import Path
 from nfvae.errors import DataError
 
 
+def root_folder(root: str) -> Path:
+    """The folder that a user named, with ~ expanded.
+
+    Raises:
+        DataError: it is empty, or there is no such user.
+    """
+    if not root:
+        raise DataError("root is empty; name the folder that holds the files")
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:
+        raise DataError(f"root={root}: there is no such user") from None
+
+
 def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
     """Path of `name`, or of `name` with .gz, in the first of root's subfolders that holds it.
 
@@ -20,7 +34,7 @@ def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
     """
     if not root.is_dir():
         fault = "is a file" if root.exists() else "does not exist"
-        raise DataError(f"data.root={root} {fault}; it must be the folder that holds {name}")
+        raise DataError(f"root={root} {fault}; it must be the folder that holds {name}")
     folders = [root / sub for sub in subfolders]
     places = [folder / (name + suffix) for folder in folders for suffix in ("", ".gz")]
     for path in places:
@@ -30,7 +44,7 @@ def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
         if path.is_dir():
             raise DataError(f"{path} is a folder; it must be the data file itself")
     where = " or ".join(map(str, folders))
-    raise DataError(f"no {name} and no {name}.gz in {where}; data.root must name their folder")
+    raise DataError(f"no {name} and no {name}.gz in {where}; root must name their folder")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,4 +1,8 @@
-"""MNIST's four files: the embedded ones, or a copy of the reader's own."""
+"""MNIST: 50,000 images to train on, 10,000 to validate, 10,000 to test.
+
+Training is the first 50,000 images of the training file, validation its last 10,000, test the test
+file: the split of Larochelle & Murray (2011) and of the papers.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +10,61 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nfvae.data.files import check_digest, find_file, read_bytes
+from nfvae.data.binarize import Binarization
+from nfvae.data.binarized import Images, binarized_dataset
+from nfvae.data.dataset import Dataset, SplitName, register
+from nfvae.data.files import check_digest, find_file, read_bytes, root_folder
 from nfvae.data.idx import parse_idx
+from nfvae.data.static import read_static_mnist
 
 EMBEDDED = Path(__file__).parent / "mnist"
 
 # In the folder itself, or where torchvision.datasets.MNIST(root) and its `MNIST` folder keep them.
 LAYOUTS = (".", "MNIST/raw", "raw")
+
+NUM_TRAIN = 50_000
+
+
+@register("mnist")
+def mnist(
+    *,
+    root: str | None = None,
+    binarization: Binarization = "dynamic",
+    train_on_val: bool = False,
+) -> Dataset:
+    """MNIST as bits.
+
+    Args:
+        root: folder with your own copy of the files; None reads the embedded ones.
+        binarization: see `nfvae.data.binarize.Binarization`.
+        train_on_val: train on all 60,000 images, with no validation.
+
+    Raises:
+        DataError: a file is missing, damaged, or not what it claims to be.
+        ValueError: no such binarization.
+    """
+    folder = None if root is None else root_folder(root)
+    if binarization == "static":
+        images = read_static_mnist(folder)
+    elif binarization in ("dynamic", "fixed"):
+        images = _read_levels(folder)
+    else:
+        raise ValueError(
+            f"binarization={binarization!r} is unknown; allowed: dynamic, fixed, static"
+        )
+    return binarized_dataset("mnist", images, binarization, train_on_val)
+
+
+def _read_levels(root: Path | None) -> dict[SplitName, Images]:
+    pixels = read_mnist_file(TRAIN_IMAGES, root)[:, None]
+    labels = read_mnist_file(TRAIN_LABELS, root)
+    test_pixels = read_mnist_file(TEST_IMAGES, root)[:, None]
+    test_labels = read_mnist_file(TEST_LABELS, root)
+    return {
+        "train": Images(pixels[:NUM_TRAIN], labels[:NUM_TRAIN]),
+        "val": Images(pixels[NUM_TRAIN:], labels[NUM_TRAIN:]),
+        "test": Images(test_pixels, test_labels),
+    }
 
 
 @dataclass(frozen=True)

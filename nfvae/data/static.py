@@ -1,19 +1,25 @@
-"""Larochelle's statically binarized MNIST, from the three text files where the reader has them.
+"""Statically binarized MNIST: the one draw of bits that most papers call binarized MNIST.
 
-The files state no licence, so they are not part of this package. They are one image a line, 784
-digits 0 or 1 with spaces between, and they have no labels. Their sha256 is that published by
-TensorFlow Datasets (url_checksums/binarized_mnist.txt): a copy that was saved anew, with other
-spaces or in another order, is refused, so that `static` in a result means these very images.
+Salakhutdinov & Murray (2008) drew the bits. Larochelle published them as three text files, one image
+per line, 784 digits 0 or 1 with spaces between them, without labels. The package embeds the bits in
+a packed archive (see data/mnist/README.md); `root` reads your copy of the text files instead. Their
+sha256 is the one that TensorFlow Datasets publishes (url_checksums/binarized_mnist.txt).
 """
 
+import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from nfvae.data.binarized import Images
+from nfvae.data.dataset import SplitName
 from nfvae.data.files import check_digest, find_file, read_bytes
 from nfvae.errors import DataError
+
+EMBEDDED = Path(__file__).parent / "mnist" / "static_bits.npz"
 
 # In the folder itself, or in one of the name that the files' first server gave it.
 LAYOUTS = (".", "binarized_mnist")
@@ -21,32 +27,70 @@ LAYOUTS = (".", "binarized_mnist")
 
 @dataclass(frozen=True)
 class AmatFile:
-    """One of Larochelle's files: its name, its number of images, sha256 of its bytes."""
+    """One split: Larochelle's file name and sha256, and sha256 of the bits, a byte each."""
 
+    split: str
     name: str
     num_images: int
     sha256: str
+    bits_sha256: str
 
 
 TRAIN = AmatFile(
+    "train",
     "binarized_mnist_train.amat",
     50_000,
     "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+    "43490d4d6ac9002727af4426d8748609fdb7e4094fa65ad8d681ea60082a7a5a",
 )
 VAL = AmatFile(
+    "valid",
     "binarized_mnist_valid.amat",
     10_000,
     "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+    "069b4f0beb389b776478c3e872b4df71c95ac4be64d7cbe6d32e24ebac8e6d5e",
 )
 TEST = AmatFile(
+    "test",
     "binarized_mnist_test.amat",
     10_000,
     "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+    "ca0294c3b8d984c7a1dc891015a8eea6f37bae59a34e35ea0fc8c47110a8dd86",
 )
+FILES: dict[SplitName, AmatFile] = {"train": TRAIN, "val": VAL, "test": TEST}
+
+
+def read_static_mnist(root: Path | None) -> dict[SplitName, Images]:
+    """The three splits, bits as 0 and 255, without labels.
+
+    Args:
+        root: folder with your copy of Larochelle's text files; None reads the embedded bits.
+
+    Raises:
+        DataError: a file is missing, unreadable, or not the published one.
+    """
+    read = read_embedded if root is None else partial(read_static_file, root=root)
+    return {name: Images(read(file) * np.uint8(255)) for name, file in FILES.items()}
+
+
+def read_embedded(file: AmatFile) -> npt.NDArray[np.uint8]:
+    """One split from the embedded archive, as bytes 0 and 1: [num_images, 1, 28, 28].
+
+    Raises:
+        DataError: the archive is damaged.
+    """
+    try:
+        with np.load(EMBEDDED, allow_pickle=False) as archive:
+            packed = archive[file.split]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{EMBEDDED} is damaged ({error}); install the package again") from None
+    bits = np.unpackbits(packed, axis=1, count=784)
+    check_digest(bits.tobytes(), file.bits_sha256, EMBEDDED, f"static MNIST {file.split}")
+    return bits.reshape(file.num_images, 1, 28, 28)
 
 
 def read_static_file(file: AmatFile, root: Path) -> npt.NDArray[np.uint8]:
-    """Images of one file as bytes 0 and 1, shape [num_images, 784].
+    """Images of one text file as bytes 0 and 1: [num_images, 1, 28, 28].
 
     Raises:
         DataError: the file is missing, unreadable, or not Larochelle's byte for byte.
@@ -55,7 +99,7 @@ def read_static_file(file: AmatFile, root: Path) -> npt.NDArray[np.uint8]:
     content = read_bytes(path)
     bits = parse_amat(content, (file.num_images, 784), path)
     check_digest(content, file.sha256, path, file.name)
-    return bits
+    return bits.reshape(file.num_images, 1, 28, 28)
 
 
 def parse_amat(content: bytes, shape: tuple[int, int], path: Path) -> npt.NDArray[np.uint8]:

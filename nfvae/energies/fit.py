@@ -1,41 +1,33 @@
-"""Fit a flow with plain parameters to p ∝ exp(−U) by its free energy.
+"""Fit a flow with unconditional parameters to p ∝ exp(−U) by its free energy.
 
     F_β = E_q[log q(z) + β U(z)],     F_1 = KL(q‖p) − log Z
 
-β rises from nearly 0 to 1, so that q covers the plane before it settles: a q that starts narrow
-stays in the mode it first meets (Rezende & Mohamed 2015, eq. 20).
+β rises from nearly 0 to 1, so that q covers the plane first: a q that starts narrow stays in the
+mode that it meets first (Rezende & Mohamed 2015, eq. 20).
 """
 
-from typing import Annotated
+from collections.abc import Callable
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from nfvae.energies.targets import Energy
 from nfvae.errors import DivergenceError
-from nfvae.experiments.config import OptimConfig, Section
-from nfvae.experiments.interruption import StopRequest
 from nfvae.flows import Flow
 from nfvae.objective import annealing_beta
 from nfvae.posterior import Draw, FlowPosterior
-from nfvae.training.optimizers import learning_rate_course, make_optimizer, set_learning_rates
+from nfvae.training.schedule import Schedule, constant, set_learning_rates
 
 
-class FitConfig(Section):
-    """How long a flow is fitted, by how many samples of q a step, and β's rise."""
-
-    max_steps: Annotated[int, Field(ge=1)]
-    num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
-    annealing_start: Annotated[float, Field(ge=0, le=1)]
-    annealing_steps: Annotated[int, Field(ge=1)]
-
-
-class PlainPosterior(nn.Module):
-    """q(z) = N(loc, diag exp(2·log_scale)) through a flow, its parameters learned as they are.
+class UnconditionalPosterior(nn.Module):
+    """q(z) = N(loc, diag exp(2·log_scale)) through a flow; its parameters are learned directly.
 
     Args:
         flow: on R^D; weights of its own are learned too.
+
+    >>> from nfvae.flows import Planar
+    >>> UnconditionalPosterior(Planar(2, 8))().draw((5,)).z.shape
+    torch.Size([5, 2])
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -55,35 +47,51 @@ def free_energy(draw: Draw, energy: Energy, beta: float = 1.0) -> Tensor:
     return draw.log_q + beta * energy(draw.z)
 
 
-def fit(
-    posterior: PlainPosterior,
+def fit_energy(
+    posterior: UnconditionalPosterior,
     energy: Energy,
-    config: FitConfig,
-    optim: OptimConfig,
-    generator: torch.Generator,
-    stop: StopRequest | None = None,
+    num_steps: int,
+    *,
+    optimizer: optim.Optimizer | None = None,
+    schedule: Schedule = constant,
+    grad_clip: float | None = None,
+    num_samples: int = 256,
+    annealing_start: float = 0.01,
+    annealing_steps: int = 2000,
+    generator: torch.Generator | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Minimise F_β in place, `config.num_samples` fresh samples of q a step.
+    """Minimise F_β in place.
+
+    Args:
+        posterior: q.
+        energy: U.
+        num_steps: updates.
+        optimizer: of q's parameters; None is Adam with learning rate 5e-3.
+        schedule: factor of the learning rate at each step.
+        grad_clip: largest norm of the gradient; None does not clip.
+        num_samples: fresh samples of q for each update.
+        annealing_start: β at step 0.
+        annealing_steps: steps until β = 1.
+        generator: of the samples; None is torch's global one.
+        on_step: called before each update; it may raise.
 
     Raises:
         DivergenceError: F_β became NaN or infinite.
-        Interrupted: `stop` was set; a fit takes seconds and saves nothing midway.
     """
     parameters = list(posterior.parameters())
-    optimizer = make_optimizer(optim, parameters)
-    for step in range(config.max_steps):
-        if stop is not None:
-            stop.check()
-        beta = annealing_beta(step, config.annealing_start, config.annealing_steps)
-        set_learning_rates(optimizer, learning_rate_course(optim, step, config.max_steps))
-        draw = posterior().draw((config.num_samples,), generator)
-        loss = free_energy(draw, energy, beta).mean()
+    optimizer = optimizer or optim.Adam(parameters, lr=5e-3)
+    for step in range(num_steps):
+        on_step()
+        beta = annealing_beta(step, annealing_start, annealing_steps)
+        set_learning_rates(optimizer, schedule(step))
+        loss = free_energy(posterior().draw((num_samples,), generator), energy, beta).mean()
         if not torch.isfinite(loss):
             raise DivergenceError(
-                f"the free energy became {loss.item()} at step {step}; try a smaller optim.lr"
+                f"the free energy became {loss.item()} at step {step}; try a lower learning rate"
             )
         optimizer.zero_grad()
         loss.backward()
-        if optim.grad_clip is not None:
-            nn.utils.clip_grad_norm_(parameters, optim.grad_clip)
+        if grad_clip is not None:
+            nn.utils.clip_grad_norm_(parameters, grad_clip)
         optimizer.step()

@@ -27,5 +27,5 @@ def activity(halves: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 64) -> Tensor:
-    """The same for images x [B, P] of a model: float64 [D]."""
-    return activity(half_means(vae.posterior(x).draw((draws,), generator).z))
+    """The same for images x [B, C, H, W] of a model: float64 [D]."""
+    return activity(half_means(vae.posterior(x, validate_args=False).draw((draws,), generator).z))

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nfvae.data import Split, batches_in_order
+from nfvae.data import Split
 from nfvae.evaluation.activity import ACTIVE, activity, half_means
 from nfvae.objective import elbo_terms
+from nfvae.seeds import stream_seed
 from nfvae.vae import VAE
 
-# Images times samples decoded at once: enough rows for the matrix products to run at full rate,
-# few enough that logits and their logarithms stay in cache.
+# Images times samples decoded at once: enough rows for matrix products at full rate, few enough
+# that logits and their logarithms stay in the cache.
 ROWS = 1000
-ACTIVITY_DRAWS = 10  # an image; fewer would count unused units as active
+ACTIVITY_DRAWS = 10  # per image; with fewer, unused units would be counted as active
 
 
 @dataclass(frozen=True)
@@ -37,29 +38,32 @@ def estimate_elbo(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ElboEstimate:
-    """Estimate −ELBO on a split with `draws` samples of q an image; for active units at least 10.
+    """Estimate −ELBO on a split with `draws` samples of q per image; active units with 10 or more.
 
     Args:
         vae: the model.
-        split: with settled bits.
-        draws: samples an image, at least 1.
+        split: not dynamic.
+        draws: samples per image, at least 1.
         generator: on the model's device.
         on_rows: called with the number of decoded rows after each portion.
 
     Raises:
-        ValueError: the split's bits are drawn anew for each batch.
+        ValueError: the split is dynamic.
     """
-    # Samples that are not decoded have a stream apart: −ELBO does not depend on them.
-    apart = torch.Generator(generator.device).manual_seed(generator.initial_seed())
+    # Samples that are not decoded have their own stream, so that −ELBO does not depend on them.
+    activity_seed = stream_seed(generator.initial_seed(), "activity")
+    activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)
     terms_by_image, halves = [], []
-    for x in batches_in_order(split, max(1, ROWS // draws)):
-        posterior = vae.posterior(x)
+    for x in split.batches(max(1, ROWS // draws)):
+        posterior = vae.posterior(x, validate_args=False)
         draw = posterior.draw((draws,), generator)
         terms = elbo_terms(vae, x, draw)
         stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
         terms_by_image.append(stacked.double().mean(1))
-        enough = draws >= ACTIVITY_DRAWS
-        halves.append(half_means(draw.z if enough else posterior.draw((ACTIVITY_DRAWS,), apart).z))
+        z = draw.z
+        if draws < ACTIVITY_DRAWS:
+            z = posterior.draw((ACTIVITY_DRAWS,), activity_generator).z
+        halves.append(half_means(z))
         on_rows(draws * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()

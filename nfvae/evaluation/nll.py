@@ -7,7 +7,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from nfvae.data import Split, batches_in_order
+from nfvae.data import Split
 from nfvae.evaluation.elbo import ROWS, standard_error
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
@@ -32,38 +32,62 @@ def estimate_nll(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> NllEstimate:
-    """−log p(x) ≈ −log (1/S) Σ_s p(x, z_s)/q(z_s|x), z_s ~ q(·|x), for each image of a split.
+    """−log p(x) ≈ −log (1/S) Σ_s p(x, z_s)/q(z_s|x), z_s ~ q(·|x), averaged over a split.
 
     In expectation an upper bound of −log p(x), tighter with S (Burda et al. 2016, theorem 1).
 
     Args:
         vae: the model.
-        split: with settled bits.
+        split: not dynamic.
         num_samples: S, at least 1.
         generator: on the model's device.
         on_rows: called with the number of decoded rows after each portion.
     """
     nll = torch.cat(
-        [
-            -log_evidence(vae, x, num_samples, generator, on_rows)
-            for x in batches_in_order(split, IMAGES)
-        ]
+        [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(IMAGES)]
     )
     return NllEstimate(float(nll.mean()), standard_error(nll), num_samples)
+
+
+def nll(
+    vae: VAE, x: Tensor, num_samples: int = 500, generator: torch.Generator | None = None
+) -> Tensor:
+    """−log p(x) of images by importance sampling: [B, C, H, W] -> float64 [B], in nats.
+
+    In expectation an upper bound, tighter with more samples. No gradient.
+
+    Args:
+        vae: the model.
+        x: images of the likelihood's kind of values.
+        num_samples: S, samples of q(z|x) for each image.
+        generator: of the samples; None is torch's global one.
+
+    Raises:
+        ValueError: x has another shape or other values than the model takes.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
+    >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
+    >>> nll(vae, torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5])
+    """
+    vae.check(x)
+    with torch.inference_mode():
+        return -log_evidence(vae, x, num_samples, generator)
 
 
 def log_evidence(
     vae: VAE,
     x: Tensor,
     num_samples: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Tensor:
-    """The estimate of log p(x) for images x [B, P], in nats: float64 [B].
+    """The estimate of log p(x) for images x [B, C, H, W], in nats: float64 [B].
 
     Each image is encoded once; the log of the running sum is kept in float64.
     """
-    posterior = vae.posterior(x)
+    posterior = vae.posterior(x, validate_args=False)
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
     portion = max(1, ROWS // len(x))
     for start in range(0, num_samples, portion):

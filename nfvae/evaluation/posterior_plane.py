@@ -1,6 +1,6 @@
-"""q(z|x) against the true posterior p(z|x) ∝ p(x|z) N(z; 0, I), where two latents let a grid do it.
+"""q(z|x) against the true posterior p(z|x) ∝ p(x|z) p(z), by a grid over two latents.
 
-The integral of p(x|z) N(z; 0, I) over the plane is p(x) itself, so the grid gives the likelihood
+The integral of p(x|z) p(z) over the plane is p(x) itself, so the grid gives the likelihood
 without sampling, and KL(q(z|x) ‖ p(z|x)) = log p(x) − ELBO(x) can be checked term by term.
 """
 
@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from nfvae.grid import Grid
-from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
-from nfvae.posterior import log_standard_normal
 from nfvae.vae import VAE
 
-# Where a posterior lies is looked up on a square with cells of this side. It is widened until
-# p(x, z) is negligible on its rim: the likelihood may outweigh the prior far out.
+# The posterior is looked for on a square of this side, in cells of this size. The square is widened
+# until p(x, z) is negligible on its rim, since the likelihood may outweigh the prior far out.
 CELL, SIDE = 0.05, 12.0
 NEGLIGIBLE = 15.0  # nats below the top
 NUM_SAMPLES = 10_000
@@ -50,18 +48,18 @@ def posterior_on_grid(
 
     Args:
         vae: two latents, in float64, on the CPU.
-        x: bits [P].
+        x: the image, [C, H, W].
         generator: of the samples of q that say where q lies.
         n: cells a side of the window.
 
     Raises:
         NotInvertibleError: the flow has no inverse that can be computed.
     """
-    q = vae.posterior(x)
-    samples = q.draw((NUM_SAMPLES,), generator).z
-    grid = _window(torch.cat([_held(vae, x), samples]), n)
+    q = vae.posterior(x.unsqueeze(0))
+    samples = q.draw((NUM_SAMPLES,), generator).z.squeeze(1)
+    grid = _window(torch.cat([_high_density_corners(vae, x), samples]), n)
     points = grid.points
-    log_joint, log_q = _log_joint(vae, x, points), q.log_prob(points)
+    log_joint, log_q = _log_joint(vae, x, points), q.log_prob(points.unsqueeze(-2)).squeeze(-1)
     log_evidence = grid.log_integral(log_joint)
     log_p = log_joint - log_evidence
     return PlanePosterior(
@@ -75,22 +73,20 @@ def posterior_on_grid(
 
 
 def _log_joint(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x|z) + log N(z; 0, I): [P], [n, n, 2] -> [n, n], a row of the grid at a time."""
-    return torch.stack(
-        [bernoulli_log_likelihood(vae.decode(row), x) + log_standard_normal(row) for row in z]
-    )
+    """log p(x|z) + log p(z): [C, H, W], [n, n, 2] -> [n, n], one row of the grid at a time."""
+    return torch.stack([vae.log_likelihood(row, x) + vae.prior.log_prob(row) for row in z])
 
 
-def _held(vae: VAE, x: Tensor, side: float = SIDE) -> Tensor:
+def _high_density_corners(vae: VAE, x: Tensor, side: float = SIDE) -> Tensor:
     """Corners of the cells that hold all but a negligible part of p(z|x): [N, 2]."""
     coarse = Grid.square(side / 2, round(side / CELL))
     log_joint = _log_joint(vae, x, coarse.points)
-    is_held = log_joint > log_joint.max() - NEGLIGIBLE
-    on_rim = torch.cat([is_held[[0, -1]].flatten(), is_held[:, [0, -1]].flatten()])
+    is_high = log_joint > log_joint.max() - NEGLIGIBLE
+    on_rim = torch.cat([is_high[[0, -1]].flatten(), is_high[:, [0, -1]].flatten()])
     if on_rim.any():
-        return _held(vae, x, 2 * side)
-    held = coarse.points[is_held]
-    return torch.cat([held - CELL, held + CELL])
+        return _high_density_corners(vae, x, 2 * side)
+    centres = coarse.points[is_high]
+    return torch.cat([centres - CELL, centres + CELL])
 
 
 def _window(points: Tensor, n: int) -> Grid:

@@ -1,22 +1,36 @@
 """Where a run computes."""
 
+import re
+
 import torch
 
 from nfvae.experiments.errors import ConfigError
+
+
+def check_device(name: str) -> str:
+    """Raises ValueError if it is not auto, cpu, cuda or cuda:N."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
+        raise ValueError("should be auto, cpu, cuda or cuda:N with the number of a GPU")
+    return name
 
 
 def choose_device(name: str) -> torch.device:
     """`auto` is the first CUDA device if there is one, else the CPU.
 
     Raises:
-        ConfigError: CUDA was asked for and there is none.
+        ConfigError: the device that was asked for is not there.
     """
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
-        raise ConfigError("device=cuda, but PyTorch sees no CUDA device; use device=cpu or auto")
-    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        name = "cuda" if count else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ConfigError(
+            f"device={name}, but PyTorch sees {count} CUDA devices; use device=cpu or auto"
+        )
+    return device
 
 
 def device_name(device: torch.device) -> str:
-    """As results tell it: the GPU's name, or cpu."""
+    """For results: the GPU's name, or cpu."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from nfvae.training import StopTraining
+
 EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
 
 
-class Interrupted(Exception):  # noqa: N818  (a stop that was asked for is no error)
+class Interrupted(StopTraining):
     """A stop was asked for; what can be gone on from is saved."""
 
 

@@ -10,11 +10,12 @@ import torch
 from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
-from nfvae.experiments.config import Checkpoint, MeasureConfig
+from nfvae.experiments.config import Checkpoint, Config, MeasureConfig
 from nfvae.experiments.device import device_name
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.progress import Progress
-from nfvae.training.state import TrainingState
+from nfvae.seeds import stream_seed
+from nfvae.training import Training, Validation
 from nfvae.vae import VAE
 
 
@@ -32,7 +33,7 @@ def measure(
     `name` is the split's and `checkpoint` the model's, for messages.
 
     Raises:
-        ValueError: the split's bits are drawn anew for each batch.
+        ValueError: the split is dynamic.
         Interrupted: `stop` was set.
         DivergenceError: a figure is NaN or infinite.
     """
@@ -43,7 +44,8 @@ def measure(
             progress.advance(rows)
             stop.check()
 
-        generator = torch.Generator(split.pixels.device).manual_seed(config.seed)
+        seed = stream_seed(config.seed, "evaluation")
+        generator = torch.Generator(split.images.device).manual_seed(seed)
         measured = asdict(estimate_elbo(vae, split, config.elbo_draws, generator, on_rows))
         nll = {"nll": None, "nll_se": None, "num_importance_samples": 0}
         if config.num_samples:
@@ -53,34 +55,42 @@ def measure(
         if value is not None and not isfinite(value):
             raise DivergenceError(
                 f"{key} on the {name} split is {value}: the model of eval.checkpoint="
-                f"{checkpoint} is of no use and no results are written; train again with lower "
+                f"{checkpoint} is unusable and no results are written; train again with lower "
                 "learning rates in another run.dir"
             )
     return results | {"split": name}
 
 
-def describe(state: TrainingState) -> dict[str, Any]:
+def describe(
+    config: Config, training: Training, validation: Validation, rewinds: int
+) -> dict[str, Any]:
     """What a measurement of a run's model must be read with."""
-    config = state.config
-    validated = state.data.val is not None
+    data = training.data
+    validated = data.val is not None
+    seconds = training.stopwatch.seconds
     return {
-        "data": config.data.name,
-        "binarization": config.data.binarization,
-        "train_on_val": config.data.train_on_val,
+        "data": data.name,
+        "binarization": data.binarization,
+        "train_on_val": not validated,
+        "data_digest": data.digest,
+        "image_shape": list(data.image_shape),
+        "likelihood": config.likelihood["name"],
+        "model": config.model["name"],
         "flow": config.flow["name"],
         "K": config.K,
-        "latent_dim": config.model.latent_dim,
+        "latent_dim": config.latent_dim,
         "seed": config.seed,
         "protocol": config.protocol,
         "checkpoint": config.eval.checkpoint,
-        "best_step": state.best_step if validated else None,
-        "val_neg_elbo": state.best_neg_elbo if validated else None,
-        "steps": state.step,
-        "rewinds": state.rewinds,
-        "epochs": state.epoch,
-        "num_parameters": sum(p.numel() for p in state.vae.parameters()),
-        "train_seconds": state.train_seconds,
-        "steps_per_second": state.step / state.train_seconds,
-        "device": device_name(state.device),
+        "best_step": validation.best_step if validated else None,
+        "val_neg_elbo": validation.best_neg_elbo if validated else None,
+        "steps": training.step,
+        "rewinds": rewinds,
+        "epochs": training.epoch,
+        "num_parameters": sum(p.numel() for p in training.vae.parameters()),
+        "train_seconds": seconds,
+        "steps_per_second": training.step / seconds,
+        "device": device_name(training.device),
         "num_threads": torch.get_num_threads(),
+        "precision": "float32",
     }

@@ -3,40 +3,102 @@
 import os
 import resource
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from nfvae.experiments.config import Config, OptimConfig, flow_size
+from nfvae.experiments.config import AdamConfig, Config, RMSpropConfig
 from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.parts import (
+    FlowSize,
+    build_likelihood,
+    build_networks,
+    flow_size,
+    sizes,
+    without_memory,
+)
 
 BYTES = 4  # of a float32
-PIXELS = 784
+ImageShape = tuple[int, int, int]
 
 
-def check_memory(config: Config, device: torch.device) -> None:
+def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
     """Refuse a run whose training cannot fit.
 
     Raises:
         ConfigError: it needs more than there is, by an estimate from below: what a flow keeps
-            within its steps is left out.
+            within its transforms is left out.
     """
+    size = model_size(config, image_shape)
+    batch = config.trainer.batch_size
     require_memory(
-        num_parameters(config),
+        size.num_parameters,
         numbers_per_parameter(config.optim, config.trainer.on_nan == "rewind"),
-        config.trainer.batch_size * _numbers_per_image(config),
+        batch * (size.per_image + config.objective.num_samples * size.per_sample),
         available_memory(device),
         {
             "K": config.K,
-            "model.latent_dim": config.model.latent_dim,
-            "model.hidden": str(config.model.hidden).replace(" ", ""),
-            **flow_sizes(config.flow),
-            "trainer.batch_size": config.trainer.batch_size,
+            **_model_sizes(config),
+            **sizes(config.flow),
+            "trainer.batch_size": batch,
             "objective.num_samples": config.objective.num_samples,
         },
     )
+
+
+class ModelSize:
+    """Counts of numbers in a model that is described but not built.
+
+    Attributes:
+        num_parameters: weights and biases.
+        per_image: kept for each image from forward to backward.
+        per_sample: kept for each sample of z.
+    """
+
+    def __init__(self, config: Config, image_shape: ImageShape, flow: FlowSize) -> None:
+        dim = config.latent_dim
+        likelihood = build_likelihood(config.likelihood)
+        channels = image_shape[0] * likelihood.parameters_per_channel
+        encoder, decoder = build_networks(config.model, image_shape, channels)
+        head = 2 * dim + flow.param_size
+        networks = sum(
+            p.numel() for part in (encoder, decoder, likelihood) for p in part.parameters()
+        )
+        self.num_parameters = networks + (encoder.num_features + 1) * head + flow.num_weights
+        pixels = torch.empty(2, *image_shape)
+        self.per_image = pixels[0].numel() + _kept(encoder, pixels) + 2 * head
+        self.per_sample = (config.K + 1) * dim + _kept(decoder, torch.empty(2, dim))
+
+
+def model_size(config: Config, image_shape: ImageShape) -> ModelSize:
+    """Sizes of the model that a configuration describes.
+
+    Raises:
+        ConfigError: no memory could hold it.
+    """
+    flow = flow_size(config.flow, config.latent_dim, config.K)
+    size: ModelSize = without_memory(
+        lambda: ModelSize(config, image_shape, flow), _model_sizes(config)
+    )
+    return size
+
+
+def _kept(network: nn.Module, x: Tensor) -> int:
+    """Numbers in the outputs of all layers, for one of the two rows of x."""
+    total = 0
+
+    def count(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal total
+        if isinstance(output, Tensor):
+            total += output.numel() // len(x)
+
+    layers = [module for module in network.modules() if not list(module.children())]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return total
 
 
 def require_memory(
@@ -46,7 +108,7 @@ def require_memory(
 
     Args:
         parameters: their number.
-        copies: numbers kept a parameter.
+        copies: numbers kept for each parameter.
         batch: numbers kept of a batch from forward to backward.
         available: bytes.
         keys: of the configuration, with their values, that it follows from.
@@ -54,33 +116,14 @@ def require_memory(
     Raises:
         ConfigError: it does not fit.
     """
-    kept, passing = BYTES * parameters * copies, BYTES * batch
-    if kept + passing > available:
+    fixed, passing = BYTES * parameters * copies, BYTES * batch
+    if fixed + passing > available:
         raise ConfigError(
             f"{' '.join(f'{key}={value}' for key, value in keys.items())} need about "
-            f"{readable(kept + passing)} of memory, {readable(available)} are there "
-            f"({parameters:,} parameters with gradients and optimizer: {readable(kept)}; a batch: "
+            f"{readable(fixed + passing)} of memory, {readable(available)} are there "
+            f"({parameters:,} parameters with gradients and optimizer: {readable(fixed)}; a batch: "
             f"{readable(passing)}); make some of them smaller"
         )
-
-
-def flow_sizes(flow: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a flow that say how large its networks are, by their keys."""
-    return {f"flow.{key}": value for key, value in flow.items() if key.endswith("_size")}
-
-
-def num_parameters(config: Config, pixels: int = PIXELS) -> int:
-    """Weights and biases of the VAE that a configuration describes."""
-    hidden, dim = config.model.hidden, config.model.latent_dim
-    flow = flow_size(config.flow, dim, config.K)
-    wide = 2 if config.model.activation == "gated" else 1
-    layers = [
-        *((inputs, wide * outputs) for inputs, outputs in pairwise([pixels, *hidden])),
-        (hidden[-1], 2 * dim + flow.param_size),
-        *((inputs, wide * outputs) for inputs, outputs in pairwise([dim, *hidden[::-1]])),
-        (hidden[0], pixels),
-    ]
-    return sum((inputs + 1) * outputs for inputs, outputs in layers) + flow.num_weights
 
 
 def available_memory(device: torch.device) -> int:
@@ -91,10 +134,26 @@ def available_memory(device: torch.device) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)
-    container = Path("/sys/fs/cgroup/memory.max")
-    if container.is_file() and (limit := container.read_text().strip()).isdigit():
-        limits.append(int(limit))
-    return min(limits)
+    return min([*limits, *_cgroup_limits()])
+
+
+def _cgroup_limits(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> list[int]:
+    """Memory limits of this process's control group and of those above it, in bytes."""
+    try:
+        (line,) = [line for line in own.read_text().splitlines() if line.startswith("0::")]
+    except (OSError, ValueError):
+        line = "0::/"
+    group = root / line.removeprefix("0::").lstrip("/")
+    limits = []
+    for folder in (group, *group.parents):
+        if root not in (folder, *folder.parents):
+            break
+        file = folder / "memory.max"
+        if file.is_file() and (limit := file.read_text().strip()).isdigit():
+            limits.append(int(limit))
+    return limits
 
 
 def readable(size: float) -> str:
@@ -106,15 +165,13 @@ def readable(size: float) -> str:
     return f"{size:.3g} ZB"
 
 
-def numbers_per_parameter(optim: OptimConfig, keeps_good: bool = False) -> int:
-    """Numbers kept a parameter: itself, gradient, the optimizer's, those of the last good state."""
-    moments = 2 if optim.name == "adam" or optim.momentum else 1
+def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = False) -> int:
+    """Kept for each parameter: itself, gradient, moments, and those of the last good state."""
+    moments = 2 if isinstance(optim, AdamConfig) or optim.momentum else 1
     return 2 + moments + keeps_good * (1 + moments)
 
 
-def _numbers_per_image(config: Config) -> int:
-    """Kept from forward to backward: each layer's output before and after its activation."""
-    hidden, dim = 2 * sum(config.model.hidden), config.model.latent_dim
-    head = 2 * dim + flow_size(config.flow, dim, config.K).param_size
-    per_sample = (config.K + 1) * dim + hidden + PIXELS
-    return PIXELS + hidden + 2 * head + config.objective.num_samples * per_sample
+def _model_sizes(config: Config) -> dict[str, str]:
+    """The options of the networks that are sizes, by their keys."""
+    sizes = {k: v for k, v in config.model.items() if isinstance(v, int | list)}
+    return {f"model.{key}": str(value).replace(" ", "") for key, value in sizes.items()}

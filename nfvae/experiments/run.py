@@ -1,22 +1,29 @@
-"""A training run from configuration to results.json."""
+"""A training run from its configuration to results.json."""
 
 from typing import Any
 
 import torch
 
-from nfvae.experiments.config import Config
+from nfvae.data import Dataset
+from nfvae.errors import DivergenceError, StateError
+from nfvae.experiments.build import check_likelihood, count_steps, fit_arguments
+from nfvae.experiments.callbacks import Checkpoints, Rewind, StopOnSignal
+from nfvae.experiments.config import Config, check_validation
 from nfvae.experiments.device import choose_device
 from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.loading import load_weights, read_data
+from nfvae.experiments.loading import does_not_fit, load_weights
 from nfvae.experiments.measure import describe, measure
+from nfvae.experiments.memory import check_memory
 from nfvae.experiments.monitoring.metrics_log import log_results
+from nfvae.experiments.monitoring.run_log import RunLog
+from nfvae.experiments.parts import read_data
 from nfvae.experiments.provenance import provenance
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training.loop import fit
-from nfvae.training.state import TrainingState
+from nfvae.experiments.storage.same_run import check_same_run
+from nfvae.training import Callback, Training, Validation, fit, load_state_dict, state_dict
 
 
 def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[str, Any]:
@@ -27,63 +34,114 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         DivergenceError: a term became NaN or infinite.
         NfvaeError: the folder, the data or a checkpoint cannot be used.
     """
-    if folder.complete:  # its files are whole and only read: no lock, and no need to write
+    if folder.complete:  # its files are only read: no lock, and no need to write
         folder.check_same(config)
         return folder.read_results()
     made_by = provenance()
-    # One thread: at this size of model a second one costs as much as it brings.
     torch.set_num_threads(config.trainer.num_threads or 1)
     device = choose_device(config.device)
-    data = read_data(config.data).to(device)
-    state = TrainingState(config, data, device)
-    with folder.held(config), failure_recorded(folder.path):
-        if folder.last.exists():
-            _load_last(state, folder)
-        fit(state, folder, stop)
+    data = read_data(config.data)
+    check_run(config, data, device)
+    arguments = fit_arguments(config, data.to(device), device)
+    header = {"config": config.model_dump(mode="json"), "image_shape": list(data.image_shape)}
 
-        described = describe(state) | made_by
+    trainer = config.trainer
+    validation = Validation(
+        trainer.val_every, patience=trainer.early_stopping, on_rows=lambda rows: stop.check()
+    )
+    log = RunLog(folder, config, validation)
+    callbacks: list[Callback] = [StopOnSignal(stop), validation, log]
+
+    def state(training: Training) -> dict[str, Any]:
+        return state_dict(training, callbacks)
+
+    checkpoints = Checkpoints(folder, trainer.checkpoint_every, validation, header, state, log.sync)
+    rewind = Rewind(
+        trainer.max_rewinds if trainer.on_nan == "rewind" else 0,
+        validation,
+        checkpoints,
+        state,
+        lambda training, stored: load_state_dict(training, callbacks, stored),
+    )
+    callbacks += [rewind, checkpoints]
+
+    with folder.held(config), failure_recorded(folder.path):
+        try:
+            stored = _load_last(folder, header, device) if folder.last.exists() else None
+            training = fit(**arguments, callbacks=callbacks, resume_from=stored)
+        except DivergenceError as error:
+            raise DivergenceError(f"{error}; {_after_divergence(config, folder)}") from None
+        except StateError as error:
+            raise does_not_fit(folder.last, error) from None
+
+        described = describe(config, training, validation, rewind.rewinds) | made_by
         if config.eval.checkpoint == "best":
-            load_weights(state.vae, _load_best(folder, state, device), folder.best)
-        which, bar = config.eval.checkpoint, config.trainer.progress
-        measured = measure(state.vae, data.test, "test", config.eval, which, stop, bar)
-        log_results(folder.path, state.step, measured)
+            best = _load_best(folder, validation.best_step, device)
+            load_weights(training.vae, best, folder.best)
+        test, which = training.data.test, config.eval.checkpoint
+        measured = measure(training.vae, test, "test", config.eval, which, stop, trainer.progress)
+        log_results(folder.path, training.step, measured)
         folder.write_results(measured | described)
         return measured | described
 
 
-def _load_last(state: TrainingState, folder: RunFolder) -> None:
+def check_run(config: Config, data: Dataset, device: torch.device) -> int:
+    """What can be found wrong once the data are known; returns the number of updates.
+
+    Raises:
+        ConfigError: parts that do not fit together, or not into memory.
+    """
+    check_likelihood(config, data)
+    if data.val is None:
+        check_validation(config, f"data={data.name} without validation images")
+    check_memory(config, data.image_shape, device)
+    return count_steps(config, data)
+
+
+def _load_last(folder: RunFolder, header: dict[str, Any], device: torch.device) -> dict[str, Any]:
     try:
-        state.load_state_dict(load_checkpoint(folder.last, state.device), folder.last)
+        content = load_checkpoint(folder.last, device)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; {_way_back(folder)}") from None
+    stored = content.get("config")
+    check_same_run(folder.last, stored if isinstance(stored, dict) else {}, header["config"])
+    return content
 
 
 def _way_back(folder: RunFolder) -> str:
     """What a run whose last.pt cannot be used can go on from."""
-    again = f"delete {folder.last} to train again from the start"
     try:
         best = load_checkpoint(folder.best)
     except CheckpointError:
-        return again
-    if "optimizer" not in best:
-        return f"{again}, or evaluate {folder.best}, which is good, with scripts/evaluate.py"
+        return f"delete {folder.last} to train again from the start"
     return (
         f"{folder.best} of step {best['step']} is good: to go on from there, "
         f"cp {folder.best} {folder.last} and give the same command again"
     )
 
 
-def _load_best(folder: RunFolder, state: TrainingState, device: torch.device) -> dict[str, Any]:
-    """Weights of the step that was best."""
+def _load_best(folder: RunFolder, best_step: int, device: torch.device) -> dict[str, Any]:
+    """The checkpoint of the best step."""
     again = f"delete {folder.last} to train again"
     try:
         best = load_checkpoint(folder.best, device)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; {again}") from None
-    if best.get("step") != state.best_step:
+    if best.get("step") != best_step:
         raise CheckpointError(
-            f"{folder.best} is of step {best.get('step')}, not of the best step "
-            f"{state.best_step}; {again}"
+            f"{folder.best} is of step {best.get('step')}, not of the best step {best_step}; {again}"
         )
-    weights: dict[str, Any] = best.get("model", {})
-    return weights
+    return best
+
+
+def _after_divergence(config: Config, folder: RunFolder) -> str:
+    if config.trainer.on_nan == "rewind":
+        return (
+            f"trainer.max_rewinds={config.trainer.max_rewinds} is reached; {folder.last} is kept; "
+            "try lower learning rates or optim.grad_clip in another run.dir"
+        )
+    kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
+    return (
+        f"training stopped, {kept}; try lower learning rates or optim.grad_clip, or go on from "
+        "there with trainer.on_nan=rewind"
+    )

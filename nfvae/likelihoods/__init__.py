@@ -1,5 +1,9 @@
-"""Likelihoods."""
+"""Likelihoods p(x|z) by name."""
 
-from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
+from nfvae.likelihoods.base import LIKELIHOODS, Likelihood, Values, register
+from nfvae.likelihoods.bernoulli import Bernoulli
+from nfvae.registry import import_all
 
-__all__ = ["bernoulli_log_likelihood"]
+import_all(__name__, __path__)
+
+__all__ = ["LIKELIHOODS", "Bernoulli", "Likelihood", "Values", "register"]

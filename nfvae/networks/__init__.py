@@ -1,5 +1,18 @@
-"""Encoders and decoders."""
+"""Encoders and decoders, in pairs by name."""
 
-from nfvae.networks.mlp import mlp
+from nfvae.networks.base import NETWORKS, Decoder, Encoder, Networks, register
+from nfvae.networks.mlp import MLPDecoder, MLPEncoder, mlp
+from nfvae.registry import import_all
 
-__all__ = ["mlp"]
+import_all(__name__, __path__)
+
+__all__ = [
+    "NETWORKS",
+    "Decoder",
+    "Encoder",
+    "MLPDecoder",
+    "MLPEncoder",
+    "Networks",
+    "mlp",
+    "register",
+]

@@ -1,18 +1,119 @@
 """Multilayer perceptrons."""
 
 from collections.abc import Sequence
-from typing import Literal
+from math import prod
+from typing import Annotated, Literal
 
-from torch import nn
+import torch
+from annotated_types import Ge, Le, Len
+from torch import Tensor, nn
+
+from nfvae.networks.base import Decoder, Encoder, ImageShape, Networks, register
 
 Activation = Literal["silu", "relu", "gated"]
+Sizes = Annotated[list[Annotated[int, Ge(1), Le(100_000)]], Len(1, 100)]
 
 
-def mlp(in_size: int, hidden: Sequence[int], activation: Activation) -> nn.Sequential:
-    """The hidden layers of a perceptron: [*, in_size] -> [*, hidden[-1]].
+class MLPEncoder(Encoder):
+    """A perceptron on flattened images: [B, C, H, W] -> [B, hidden[-1]].
+
+    Args:
+        image_shape: (C, H, W).
+        hidden: size of each layer.
+        activation: see `hidden_layers`.
+
+    >>> MLPEncoder((1, 28, 28), [400, 200])(torch.zeros(5, 1, 28, 28)).shape
+    torch.Size([5, 200])
+    """
+
+    def __init__(
+        self, image_shape: ImageShape, hidden: Sequence[int], activation: Activation = "silu"
+    ) -> None:
+        super().__init__()
+        self.num_features = hidden[-1]
+        self.layers = hidden_layers(prod(image_shape), hidden, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.layers(x.flatten(-3))
+        return features
+
+
+class MLPDecoder(Decoder):
+    """A perceptron from latents to the likelihood's parameters: [*, D] -> [*, C·p, H, W].
+
+    Args:
+        latent_dim: D.
+        image_shape: (C, H, W).
+        out_channels: C·p.
+        hidden: size of each layer, from the latents on.
+        activation: see `hidden_layers`.
+
+    >>> MLPDecoder(2, (1, 28, 28), 1, [200, 400])(torch.zeros(7, 5, 2)).shape
+    torch.Size([7, 5, 1, 28, 28])
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        image_shape: ImageShape,
+        out_channels: int,
+        hidden: Sequence[int],
+        activation: Activation = "silu",
+    ) -> None:
+        super().__init__()
+        self.image_shape = image_shape
+        self.out_shape = (out_channels, *image_shape[1:])
+        self.layers = hidden_layers(latent_dim, hidden, activation)
+        self.output = nn.Linear(hidden[-1], prod(self.out_shape))
+        nn.init.xavier_normal_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        parameters: Tensor = self.output(self.layers(z))
+        return parameters.unflatten(-1, self.out_shape)
+
+    def set_output_bias(self, parameters: Tensor) -> None:
+        with torch.no_grad():
+            self.output.bias.copy_(parameters.flatten())
+
+
+@register("mlp")
+def mlp(
+    image_shape: ImageShape,
+    latent_dim: int,
+    out_channels: int = 1,
+    *,
+    hidden: Sizes = [400, 400],  # noqa: B006  (read only)
+    activation: Activation = "silu",
+) -> Networks:
+    """An MLP encoder, and a decoder with its layers in reverse order.
+
+    Args:
+        image_shape: (C, H, W).
+        latent_dim: D.
+        out_channels: C·p, with p the likelihood's parameters per channel.
+        hidden: sizes of the encoder's hidden layers.
+        activation: see `hidden_layers`.
+
+    Raises:
+        ValueError: there is no hidden layer.
+
+    >>> encoder, decoder = mlp((1, 28, 28), latent_dim=40)
+    """
+    if not hidden:
+        raise ValueError("hidden needs at least one layer size")
+    return Networks(
+        MLPEncoder(image_shape, hidden, activation),
+        MLPDecoder(latent_dim, image_shape, out_channels, hidden[::-1], activation),
+    )
+
+
+def hidden_layers(in_size: int, hidden: Sequence[int], activation: Activation) -> nn.Sequential:
+    """Linear layers with an activation after each: [*, in_size] -> [*, hidden[-1]].
 
     `silu`: a·σ(a), a = Wx + b; `relu`: max(0, a); `gated`: a·σ(Vx + c) (van den Berg et al. 2018,
-    appendix A), with twice the parameters. Weights start as He's (2015), gated ones as Glorot's.
+    appendix A), with twice the parameters. Weights start as in He et al. (2015); gated ones as in
+    Glorot & Bengio (2010).
     """
     layers: list[nn.Module] = []
     for size in hidden:

@@ -43,11 +43,14 @@ class Meter:
         return dict(zip(self.names, means, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint: an interrupted interval is logged as if it had not been."""
+        """For a checkpoint: an interrupted interval is logged as if nothing had happened."""
         return {"sums": self.sums, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on within an interval; what was not finite since then is forgotten."""
-        self.sums.copy_(state["sums"])
-        self.count = int(state["count"])
+        sums, count = state["sums"], state["count"]
+        if not isinstance(sums, Tensor) or sums.shape != self.sums.shape or type(count) is not int:
+            raise ValueError("the meter's sums are not those of this run")
+        self.sums.copy_(sums)
+        self.count = count
         self.first_bad.fill_(NEVER)

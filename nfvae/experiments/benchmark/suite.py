@@ -20,10 +20,11 @@ from nfvae.experiments.benchmark.peers import FlowFunction, normflows_planar, py
 from nfvae.experiments.benchmark.planar_loops import PlanarBmmLoop, PlanarLoop
 from nfvae.experiments.benchmark.textbook_step import TextbookStep
 from nfvae.experiments.benchmark.timing import interleaved
+from nfvae.experiments.build import fit_arguments
 from nfvae.experiments.config import Config
 from nfvae.flows import Flow
 from nfvae.flows.planar import Planar
-from nfvae.training.state import TrainingState
+from nfvae.training import Training
 from nfvae.vae import VAE
 
 CPU = torch.device("cpu")
@@ -50,19 +51,19 @@ def training_step(config: Config, data: Dataset, repeats: int) -> dict[str, floa
     """A whole update: batch, bits, networks, flow, bound, backward, Adam; beside it the time that
     its matrix products would take alone (6 flops a parameter and image at the best rate that this
     machine reaches on the model's own shapes, in the same run)."""
-    dim, K = config.model.latent_dim, config.K
+    dim, K = config.latent_dim, config.K
 
-    def state(flow: Flow | None) -> TrainingState:
-        made = TrainingState(config, data, CPU)
+    def state(flow: Flow | None) -> Training:
+        made = _training(config, data)
         if flow is not None:
             made.vae.flow = flow
         return made
 
     own = state(None)
-    cases: dict[str, Callable[[], object]] = {"nfvae": own.train_step}
+    cases: dict[str, Callable[[], object]] = {"nfvae": own.update}
     if K:
-        cases["loop"] = state(PlanarLoop(dim, K)).train_step
-        cases["bmm loop"] = state(PlanarBmmLoop(dim, K)).train_step
+        cases["loop"] = state(PlanarLoop(dim, K)).update
+        cases["bmm loop"] = state(PlanarBmmLoop(dim, K)).update
     cases["textbook"] = TextbookStep(state(PlanarBmmLoop(dim, K) if K else None))
     batch = config.trainer.batch_size
     products = dict(_products(own.vae, batch))
@@ -78,10 +79,10 @@ def training_step(config: Config, data: Dataset, repeats: int) -> dict[str, floa
 def compiled_step(config: Config, data: Dataset, repeats: int) -> dict[str, float]:
     """A whole update with and without `trainer.compile`, and the seconds of the first one with."""
     trainer = config.trainer.model_copy(update={"compile": True})
-    eager = TrainingState(config, data, CPU)
-    compiled = TrainingState(config.model_copy(update={"trainer": trainer}), data, CPU)
-    cold = _first_call(compiled.train_step)
-    cases = {"eager": eager.train_step, "compiled": compiled.train_step}
+    eager = _training(config, data)
+    compiled = _training(config.model_copy(update={"trainer": trainer}), data)
+    cold = _first_call(compiled.update)
+    cases = {"eager": eager.update, "compiled": compiled.update}
     return _milliseconds(interleaved(cases, repeats)) | {"cold, s": cold}
 
 
@@ -89,8 +90,8 @@ def nll_throughput(
     config: Config, data: Dataset, images: int, num_samples: int, repeats: int
 ) -> float:
     """Decoded samples a second (images · S / time) of the importance-weighted NLL."""
-    vae = TrainingState(config, data, CPU).vae
-    split = replace(data.test, pixels=data.test.pixels[:images])
+    vae = _training(config, data).vae
+    split = replace(data.test, images=data.test.images[:images])
     generator = torch.Generator().manual_seed(0)
     times = interleaved({"nll": lambda: estimate_nll(vae, split, num_samples, generator)}, repeats)
     return images * num_samples / times["nll"]
@@ -125,6 +126,10 @@ def scaling(repeats: int) -> list[dict[str, Any]]:
             times = _milliseconds(interleaved(cases, repeats))
             rows.append({"axis": axis, **size, **times})
     return rows
+
+
+def _training(config: Config, data: Dataset) -> Training:
+    return Training(**fit_arguments(config, data, CPU))
 
 
 def _forward_backward(flow: FlowFunction, z: Tensor, params: Tensor) -> Callable[[], object]:

@@ -3,23 +3,23 @@
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from nfvae.training.state import TrainingState
+from nfvae.training import Training
 
 
 class TextbookStep:
     """Same model and batches; torch.bernoulli, torch's cross entropy, Adam as it comes, one
     `.item()` for the log."""
 
-    def __init__(self, state: TrainingState) -> None:
+    def __init__(self, state: Training) -> None:
         self.state = state
         self.optimizer = torch.optim.Adam(state.vae.parameters(), lr=1e-3)
-        self.images = state.data.train.pixels.float() / 255
+        self.images = state.data.train.images.float() / 255
         self.loss = 0.0
 
     def __call__(self) -> None:
         """One update."""
         state, vae = self.state, self.state.vae
-        x = torch.bernoulli(self.images[state.schedule.indices(state.step)])
+        x = torch.bernoulli(self.images[state.sampler.indices(state.step)])
         q = vae.posterior(x)
         eps = torch.randn_like(q.loc)
         z, log_det = vae.flow(q.loc + eps * q.log_scale.exp(), q.params)

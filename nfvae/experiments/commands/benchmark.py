@@ -15,16 +15,15 @@ from nfvae.experiments.config import (
     Config,
     NumThreads,
     Positive,
-    Section,
-    check_section,
     parse_config,
 )
 from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.experiments.figures.scaling import scaling_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.loading import read_data
 from nfvae.experiments.memory import check_memory
+from nfvae.experiments.parts import read_data
 from nfvae.experiments.provenance import provenance
+from nfvae.experiments.sections import Section, check_section
 from nfvae.experiments.storage.atomic import make_output_folder
 from nfvae.experiments.storage.config_file import look_up
 from nfvae.experiments.storage.json_file import write_json
@@ -71,7 +70,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     few = max(3, config.repeats // 10)
 
     def flows() -> list[Row]:
-        dim, repeats, peers = first.model.latent_dim, config.repeats, config.peers
+        dim, repeats, peers = first.latent_dim, config.repeats, config.peers
         return [
             {"K": K, "B": batch} | suite.flow_alone(dim, K, batch, repeats, peers)
             for K, batch in runs
@@ -131,7 +130,7 @@ def _run_config(base: Mapping[str, Any], K: int, batch: int) -> Config:
     place = {"device": "cpu", "run": {"dir": None, "name": None}}
     trainer = {**base.get("trainer", {}), "batch_size": batch}
     config = parse_config({**base, **place, "K": K, "flow": flow, "trainer": trainer})
-    check_memory(config, torch.device("cpu"))
+    check_memory(config, (1, 28, 28), torch.device("cpu"))
     return config
 
 

@@ -7,29 +7,24 @@ from typing import Any
 
 import torch
 
-from nfvae.data import SplitName
+from nfvae.data import Dataset, Split, SplitName
 from nfvae.experiments.cli import command_line
-from nfvae.experiments.config import (
-    Checkpoint,
-    Device,
-    MeasureConfig,
-    NumThreads,
-    Section,
-    check_section,
-)
+from nfvae.experiments.config import Checkpoint, Device, MeasureConfig, NumThreads
 from nfvae.experiments.device import choose_device, device_name
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
-from nfvae.experiments.loading import load_vae_and_step, read_data
+from nfvae.experiments.loading import load_vae_and_step
 from nfvae.experiments.measure import measure
 from nfvae.experiments.monitoring.summary import summary
+from nfvae.experiments.parts import read_data
 from nfvae.experiments.provenance import provenance
+from nfvae.experiments.sections import Section, check_section
 from nfvae.experiments.storage.atomic import require_writable
 from nfvae.experiments.storage.run_folder import RunFolder
 
 
-class AgainConfig(MeasureConfig):
-    """How, and of which checkpoint; null is the one that the run's own results are of."""
+class CheckpointConfig(MeasureConfig):
+    """How, and which checkpoint; null is the one that the run's results are of."""
 
     checkpoint: Checkpoint | None
 
@@ -48,7 +43,7 @@ class EvaluateConfig(Section):
     split: SplitName
     device: Device
     num_threads: NumThreads | None
-    eval: AgainConfig
+    eval: CheckpointConfig
 
 
 def evaluate(composed: Mapping[str, Any]) -> int:
@@ -63,15 +58,9 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     checkpoint = config.eval.checkpoint or run.eval.checkpoint
     vae, step = load_vae_and_step(folder.path, checkpoint, device)
     made_by = provenance()
-    root = run.data.root if config.data.root is None else config.data.root
-    data = read_data(run.data.model_copy(update={"root": root}))
-    split = data.split(config.split)
-    if split.redrawn:
-        raise ConfigError(
-            f"split={config.split} has no settled bits to measure: data.binarization="
-            f"{run.data.binarization} draws them anew for each batch; "
-            f"allowed: {', '.join(data.settled)}"
-        )
+    root = {} if config.data.root is None else {"root": config.data.root}
+    data = read_data(run.data | root)
+    split = _split(data, config.split)
     with stop_on_signals() as stop:
         try:
             results = measure(vae, split.to(device), config.split, config.eval, checkpoint, stop)
@@ -84,8 +73,9 @@ def evaluate(composed: Mapping[str, Any]) -> int:
         "step": step,
         "elbo_draws": config.eval.elbo_draws,
         "eval_seed": config.eval.seed,
-        "binarization": run.data.binarization,
-        "train_on_val": run.data.train_on_val,
+        "binarization": data.binarization,
+        "train_on_val": data.val is None,
+        "data_digest": data.digest,
         "device": device_name(device),
         "num_threads": torch.get_num_threads(),
     }
@@ -93,3 +83,22 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     print(summary(results))
     print(f"written to  {written}")
     return 0
+
+
+def _split(data: Dataset, name: SplitName) -> Split:
+    """The split that was asked for.
+
+    Raises:
+        ConfigError: it is not there, or is drawn anew for each batch.
+    """
+    allowed = ", ".join(key for key, split in data.splits.items() if not split.dynamic)
+    if name not in data.splits:
+        raise ConfigError(
+            f"split={name} is empty: the model was trained on these images; allowed: {allowed}"
+        )
+    if data.splits[name].dynamic:
+        raise ConfigError(
+            f"split={name} has no fixed images to measure: its bits are drawn anew for each batch "
+            f"(data.binarization={data.binarization}); allowed: {allowed}"
+        )
+    return data.splits[name]

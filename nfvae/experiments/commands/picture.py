@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from nfvae.data import batches_in_order
-from nfvae.experiments.config import Section, Seed, check_section
+from nfvae.experiments.config import Seed
 from nfvae.experiments.figures.run import run_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.loading import load_vae, read_data
+from nfvae.experiments.loading import load_vae
+from nfvae.experiments.parts import read_data
+from nfvae.experiments.sections import Section, check_section
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 
@@ -31,8 +32,8 @@ def picture(composed: Mapping[str, Any]) -> int:
     run = folder.parse_config()
     require_file(file, ".png")
     data = read_data(run.data)
-    x = next(batches_in_order(data.test, 32))
-    figure = run_figure(load_vae(folder.path), x, data.image_shape, config.seed)
+    x = next(data.test.batches(32))
+    figure = run_figure(load_vae(folder.path), x, config.seed)
     save_png(figure, file, dpi=100)
     print(f"written to  {file}")
     return 0

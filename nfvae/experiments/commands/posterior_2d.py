@@ -7,13 +7,15 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, field_validator
 
-from nfvae.data import Dataset, gather_batch
+from nfvae.data import Dataset
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
-from nfvae.experiments.config import Config, Section, Seed, check_section
+from nfvae.experiments.config import Config, Seed
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.posterior import posterior_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.loading import load_vae, read_data
+from nfvae.experiments.loading import load_vae
+from nfvae.experiments.parts import read_data
+from nfvae.experiments.sections import Section, check_section
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
@@ -54,7 +56,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
         for index, posterior in zip(config.images, columns[-1], strict=True):
             print(_line(index, posterior), flush=True)
     figure = posterior_figure(
-        [image.view(data.image_shape) for image in x],
+        [image.mean(0) for image in x],
         list(zip(*columns, strict=True)),
         [f"{run.flow['name']} K={run.K}" for run in runs.values()],
     )
@@ -67,12 +69,12 @@ def _check(runs: Mapping[str, Config]) -> Config:
     """The runs can be compared; returns the first one's configuration."""
     first = next(iter(runs.values()))
     for run, config in runs.items():
-        if config.model.latent_dim != 2:
+        if config.latent_dim != 2:
             raise ConfigError(
-                f"run={run} has model.latent_dim={config.model.latent_dim}; a picture of its "
+                f"run={run} has model.latent_dim={config.latent_dim}; a picture of its "
                 "posterior needs 2"
             )
-        other = differences(config.data.model_dump(), first.data.model_dump(), "data.")
+        other = differences(config.data, first.data, "data.")
         for key, its, firsts in other:
             raise ConfigError(f"run={run} has {key}={its}, the first run {key}={firsts}")
     return first
@@ -83,7 +85,7 @@ def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
         raise ConfigError(
             f"images={max(indices)} is not in the test split; allowed: 0 to {len(data.test) - 1}"
         )
-    return gather_batch(data.test, torch.tensor(indices)).double()
+    return data.test.batch(torch.tensor(indices)).double()
 
 
 def _line(index: int, posterior: PlanePosterior) -> str:

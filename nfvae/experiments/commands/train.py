@@ -9,10 +9,8 @@ from typing import Any
 from nfvae.experiments.cli import command_line
 from nfvae.experiments.composition import overrides
 from nfvae.experiments.config import Config, parse_config
-from nfvae.experiments.device import choose_device
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
-from nfvae.experiments.memory import check_memory
 from nfvae.experiments.monitoring.summary import summary
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder, default_name
@@ -23,7 +21,6 @@ def train(composed: Mapping[str, Any]) -> int:
     config = parse_config(composed)
     path = run_path(config, overrides())
     folder = RunFolder(path)
-    check_memory(config, choose_device(config.device))
     if folder.complete:
         print(f"{path} is complete already")
     else:

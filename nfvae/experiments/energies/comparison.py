@@ -9,9 +9,10 @@ from typing import Annotated, Any, Self
 import torch
 from pydantic import Field, model_validator
 
-from nfvae.experiments.config import NumTransforms, Section
+from nfvae.experiments.config import NumTransforms
 from nfvae.experiments.energies.task import EnergyName, FitTask, run_task
 from nfvae.experiments.interruption import StopRequest, stop_on_signals
+from nfvae.experiments.sections import Section
 
 
 class ComparisonConfig(Section):

@@ -7,41 +7,44 @@ import time
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
-from nfvae.energies.fit import FitConfig, PlainPosterior, fit
+from nfvae.energies.fit import UnconditionalPosterior, fit_energy
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES
 from nfvae.errors import NotInvertibleError
-from nfvae.experiments.config import (
-    NumTransforms,
-    OptimConfig,
-    Section,
-    Seed,
-    build_flow,
-    flow_size,
-)
+from nfvae.experiments.build import build_optimizer
+from nfvae.experiments.config import NumTransforms, Optim, Seed
 from nfvae.experiments.errors import CheckpointError, RunFolderError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.memory import (
-    available_memory,
-    flow_sizes,
-    numbers_per_parameter,
-    require_memory,
-)
+from nfvae.experiments.memory import available_memory, numbers_per_parameter, require_memory
+from nfvae.experiments.parts import build_flow, check_flow, flow_size, sizes
 from nfvae.experiments.provenance import provenance
+from nfvae.experiments.sections import Section
 from nfvae.experiments.storage.atomic import make_output_folder, write_atomically
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.posterior import FlowPosterior
+from nfvae.seeds import stream_seed
+from nfvae.training.schedule import warmup_decay
 
 NUM_SAVED_SAMPLES = 10_000
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
+
+
+class FitConfig(Section):
+    """How long a flow is fitted, by how many samples of q per update, and β's rise."""
+
+    max_steps: Annotated[int, Field(ge=1)]
+    num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
+    annealing_start: Annotated[float, Field(ge=0, le=1)]
+    annealing_steps: Annotated[int, Field(ge=1)]
 
 
 class FitTask(Section):
@@ -52,7 +55,7 @@ class FitTask(Section):
     K: NumTransforms
     seed: Seed
     fit: FitConfig
-    optim: OptimConfig
+    optim: Optim
 
     @property
     def name(self) -> str:
@@ -70,22 +73,24 @@ class FitTask(Section):
         Raises:
             ConfigError: flow and options do not go together, or not into memory.
         """
-        size = flow_size(self.flow, 2, self.K)
+        flow, K = check_flow(self.flow, self.K)
+        size = flow_size(flow, 2, K)
         require_memory(
             size.param_size + size.num_weights,
             numbers_per_parameter(self.optim),
             self.fit.num_samples * 2 * (self.K + 1),
             available_memory(torch.device("cpu")),
-            {"K": self.K, **flow_sizes(self.flow), "fit.num_samples": self.fit.num_samples},
+            {"K": self.K, **sizes(self.flow), "fit.num_samples": self.fit.num_samples},
         )
 
-    def posterior(self) -> PlainPosterior:
+    def posterior(self) -> UnconditionalPosterior:
         """Where the fit starts; draws from torch's global generator.
 
         Raises:
             ConfigError: flow and options do not go together, or not with two dimensions.
         """
-        return PlainPosterior(build_flow(self.flow, 2, self.K))
+        flow, K = check_flow(self.flow, self.K)
+        return UnconditionalPosterior(build_flow(flow, 2, K))
 
 
 def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
@@ -104,12 +109,25 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     task.check()
     made_by = provenance()
     make_output_folder(folder, "dir=")
-    torch.manual_seed(task.seed)
+    torch.manual_seed(stream_seed(task.seed, "weights"))
     posterior = task.posterior()
-    generator = torch.Generator().manual_seed(task.seed)
+    generator = torch.Generator().manual_seed(stream_seed(task.seed, "training"))
     energy = ENERGIES[task.energy]
     started, started_cpu = time.perf_counter(), time.process_time()
-    fit(posterior, energy, task.fit, task.optim, generator, stop)
+    optim = task.optim
+    fit_energy(
+        posterior,
+        energy,
+        task.fit.max_steps,
+        optimizer=build_optimizer(optim, posterior.parameters()),
+        schedule=warmup_decay(task.fit.max_steps, optim.warmup_steps, optim.decay),
+        grad_clip=optim.grad_clip,
+        num_samples=task.fit.num_samples,
+        annealing_start=task.fit.annealing_start,
+        annealing_steps=task.fit.annealing_steps,
+        generator=generator,
+        on_step=stop.check,
+    )
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
 
     num_parameters = sum(p.numel() for p in posterior.parameters())

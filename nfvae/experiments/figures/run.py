@@ -4,29 +4,28 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nfvae.experiments.figures.pictures import prior_samples, reconstructions
+from nfvae.experiments.figures.pictures import prior_samples, reconstructions, show_images
 from nfvae.vae import VAE
 
 
-def run_figure(vae: VAE, x: Tensor, shape: tuple[int, int], seed: int = 0) -> Figure:
+def run_figure(vae: VAE, x: Tensor, seed: int = 0) -> Figure:
     """Images above their reconstructions, and samples decoded from the prior.
 
     Args:
         vae: the model, on the CPU.
-        x: binary images [B, P], 24 or so.
-        shape: of an image.
+        x: images [B, C, H, W], 24 or so.
         seed: of the posterior's and the prior's draws.
     """
     generator = torch.Generator().manual_seed(seed)
     columns = 8
-    rows = [reconstructions(vae, portion, shape, generator) for portion in x.split(columns)]
+    rows = [reconstructions(vae, portion, generator) for portion in x.split(columns)]
     panels = {
         "test images, reconstructions below": torch.cat([row[:, 2:] for row in rows], dim=1),
-        "samples: decode z ~ N(0, I)": prior_samples(vae, shape, generator, columns=columns),
+        "samples: decode z ~ N(0, I)": prior_samples(vae, generator, columns=columns),
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        axis.imshow(1 - grid[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        show_images(axis, grid)
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
     return figure

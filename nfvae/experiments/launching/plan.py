@@ -1,5 +1,6 @@
 """Which runs a sweep consists of, and which of them are the same model again."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,14 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nfvae.data import BatchSchedule
+from nfvae.data import Dataset
 from nfvae.experiments.composition import Composed
-from nfvae.experiments.config import Config, DataConfig
+from nfvae.experiments.config import Config
 from nfvae.experiments.device import choose_device
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.loading import read_data
-from nfvae.experiments.memory import check_memory
-from nfvae.training.state import total_steps
+from nfvae.experiments.parts import read_data
+from nfvae.experiments.run import check_run
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,12 @@ def count_steps(config: Config) -> int:
     Raises:
         ConfigError, DataError: they do not.
     """
-    check_memory(config, choose_device(config.device))
-    schedule = BatchSchedule(_num_images(config.data), config.trainer.batch_size, config.seed)
-    return total_steps(config.trainer, schedule)
+    return check_run(config, _read_data(json.dumps(config.data)), choose_device(config.device))
 
 
 @cache
-def _num_images(data: DataConfig) -> int:
-    return len(read_data(data).train)
+def _read_data(section: str) -> Dataset:
+    return read_data(json.loads(section))
 
 
 def refuse_shared_folders(paths: Iterable[Path]) -> None:

@@ -1,16 +1,16 @@
-"""What TensorBoard shows of a model every `trainer.val_every` steps, besides scalars."""
+"""What TensorBoard shows of a model besides scalars."""
 
 import torch
 from torch import Tensor
 
-from nfvae.data import Split, gather_batch
+from nfvae.data import Split
 from nfvae.experiments.figures.pictures import latent_plane, prior_samples, reconstructions
 from nfvae.posterior import FlowPosterior
 from nfvae.vae import VAE
 
 NUM_IMAGES = 16
 NUM_POINTS = 1000  # of the latent plane
-NUM_AMORTIZED = 100  # images whose parameters of the flow enter a histogram
+NUM_AMORTIZED = 100  # images whose flow parameters enter a histogram
 
 
 def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dict[str, Tensor]:
@@ -34,28 +34,31 @@ def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dic
 
 
 @torch.inference_mode()
-def model_pictures(
-    vae: VAE, split: Split, shape: tuple[int, int], generator: torch.Generator
-) -> dict[str, Tensor]:
+def model_pictures(vae: VAE, split: Split, generator: torch.Generator) -> dict[str, Tensor]:
     """Images [C, H, W] for `MetricsLog.images`: reconstructions, samples, the plane of two latents.
 
     Args:
         vae: the model.
         split: where the images are from.
-        shape: of an image.
         generator: on the model's device.
     """
-    x = gather_batch(split, torch.arange(NUM_IMAGES, device=split.pixels.device), generator)
+    x = first_images(split, NUM_IMAGES, generator)
     pictures = {
-        "reconstructions": reconstructions(vae, x, shape, generator),
-        "samples": prior_samples(vae, shape, generator),
+        "reconstructions": reconstructions(vae, x, generator),
+        "samples": prior_samples(vae, generator),
     }
     if vae.latent_dim == 2:
-        x = gather_batch(split, torch.arange(NUM_POINTS, device=split.pixels.device), generator)
-        z = vae.posterior(x).draw((), generator).z
-        pictures["latent_plane"] = latent_plane(vae, shape)
+        x = first_images(split, NUM_POINTS, generator)
+        z = vae.posterior(x, validate_args=False).draw((), generator).z
+        pictures["latent_plane"] = latent_plane(vae)
         pictures["posterior_samples"] = _points(z, split.labels)
     return pictures
+
+
+def first_images(split: Split, count: int, generator: torch.Generator) -> Tensor:
+    """The first images of a split, or all where there are fewer: [B, C, H, W]."""
+    index = torch.arange(min(count, len(split)), device=split.images.device)
+    return split.batch(index, generator)
 
 
 def _points(z: Tensor, labels: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """What a trained model makes of test images, as graphics. Needs the run's checkpoint, and torch."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nfvae.data import Dataset, gather_batch
+from nfvae.data import Dataset
 from nfvae.evaluation.activity import ACTIVE, unit_activity
 from nfvae.experiments.figures.bars import activity_figure
 from nfvae.experiments.figures.pictures import (
@@ -19,7 +20,8 @@ from nfvae.experiments.figures.pictures import (
     traversals,
 )
 from nfvae.experiments.figures.plane import plane_figure
-from nfvae.experiments.loading import load_vae, read_data
+from nfvae.experiments.loading import load_vae
+from nfvae.experiments.parts import read_data
 from nfvae.experiments.report.graphics import Graphic, picture, vector
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.vae import VAE
@@ -48,7 +50,7 @@ class ModelPictures:
         """
         config = RunFolder(path).parse_config()
         vae = load_vae(path)
-        key = config.data.model_dump_json()
+        key = json.dumps(config.data)
         if key not in self._data:
             self._data[key] = read_data(config.data)
         return list(_graphics(vae, self._data[key], name))
@@ -56,31 +58,28 @@ class ModelPictures:
 
 @torch.inference_mode()
 def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
-    shape = data.image_shape
     generator = torch.Generator().manual_seed(SEED)
     index = torch.arange(min(NUM_IMAGES, len(data.test)))
-    x = gather_batch(data.test, index)
+    x = data.test.batch(index)
     by_unit = unit_activity(vae, x, generator)
     portions = x[: PAIRS * COLUMNS].split(COLUMNS)
-    pairs = [reconstructions(vae, portion, shape, generator)[:, 2:] for portion in portions]
+    pairs = [reconstructions(vae, portion, generator)[:, 2:] for portion in portions]
     yield picture(
         _ink(torch.cat(pairs, dim=1)),
         "Test images, each above its reconstruction from one z ~ q(z|x)",
     )
     yield picture(
-        _ink(prior_samples(vae, shape, generator, ROWS, COLUMNS)), "Samples: z ~ N(0, I), decoded"
+        _ink(prior_samples(vae, generator, ROWS, COLUMNS)), "Samples: z ~ N(0, I), decoded"
     )
     if vae.latent_dim != 2:  # else the plane shows it all
-        yield _traversals(vae, x[:1], by_unit, shape, generator)
+        yield _traversals(vae, x[:1], by_unit, generator)
     yield picture(
-        _ink(interpolations(vae, x[: 2 * ROWS], shape, generator)),
+        _ink(interpolations(vae, x[: 2 * ROWS], generator)),
         "Interpolations: test images left and right, and between them what lies on the straight "
         "line from a sample of the one's q(z|x) to a sample of the other's",
     )
     if vae.latent_dim == 2:
-        yield picture(
-            _ink(latent_plane(vae, shape)), "The latent plane, decoded: z₁ and z₂ from −3 to 3"
-        )
+        yield picture(_ink(latent_plane(vae)), "The latent plane, decoded: z₁ and z₂ from −3 to 3")
         z, labels = vae.posterior(x).draw((), generator).z, data.test.labels
         yield vector(
             plane_figure(z, None if labels is None else labels[index]),
@@ -94,14 +93,12 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
     )
 
 
-def _traversals(
-    vae: VAE, x: Tensor, by_unit: Tensor, shape: tuple[int, int], generator: torch.Generator
-) -> Graphic:
+def _traversals(vae: VAE, x: Tensor, by_unit: Tensor, generator: torch.Generator) -> Graphic:
     units = by_unit.argsort(descending=True)[:ROWS]
     z = vae.posterior(x).draw((), generator).z[0]
     numbers = ", ".join(str(i + 1) for i in units.tolist())
     return picture(
-        _ink(traversals(vae, z, units, shape)),
+        _ink(traversals(vae, z, units)),
         f"Traversals: the first test image, with unit {numbers} (one a row, the most active first) "
         "set to −3 … 3",
     )

@@ -1,18 +1,12 @@
-"""From steps to batches: which images, and their bits.
+"""From steps to batches: which images a step sees.
 
-The images of a step are a function of (seed, step) alone, so that a resumed run needs to know no
-more than its step to go on with the very batch that was next.
+The images of a step are a function of (seed, step) alone, so that a resumed run needs only its step
+to go on with the same batch that was next.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from nfvae.data.binarize import bernoulli
-from nfvae.data.dataset import Split
-from nfvae.experiments.errors import ConfigError
 
 
 def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:
@@ -29,7 +23,7 @@ def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:
     return torch.from_numpy(order.astype(np.int64, copy=False))
 
 
-class BatchSchedule:
+class BatchSampler:
     """Indices of the images of each step; steps are counted from 0.
 
     An epoch is a permutation cut into whole batches. Its last n mod batch_size images are dropped;
@@ -37,21 +31,25 @@ class BatchSchedule:
 
     Args:
         n: images in the split.
-        batch_size: images a step, at most n.
-        seed: the run's; each epoch's order follows from it.
-        device: where the indices are wanted; they go there once an epoch.
+        batch_size: images per step, at most n.
+        seed: each epoch's order follows from it.
+        device: where the indices are wanted; they go there once per epoch.
 
     Raises:
-        ConfigError: batch_size is not in 1 … n.
+        ValueError: batch_size is not in 1 … n.
+
+    >>> sampler = BatchSampler(n=50_000, batch_size=100, seed=0)
+    >>> sampler.indices(0).shape, sampler.steps_per_epoch
+    (torch.Size([100]), 500)
     """
 
     def __init__(
         self, n: int, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ) -> None:
         if not 1 <= batch_size <= n:
-            raise ConfigError(
-                f"trainer.batch_size={batch_size} does not fit; "
-                f"allowed: 1 to {n}, the number of training images"
+            raise ValueError(
+                f"batch_size={batch_size} does not fit; allowed: 1 to {n}, the number of training "
+                "images"
             )
         self.n = n
         self.batch_size = batch_size
@@ -75,29 +73,3 @@ class BatchSchedule:
             order = epoch_permutation(self.seed, epoch, self.n).to(self.device)
             self._cached = epoch, order
         return self._cached[1]
-
-
-def gather_batch(split: Split, index: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Bits of some images as float32 [B, 784] of 0 and 1.
-
-    Args:
-        split: where from.
-        index: int64 [B], on the split's device.
-        generator: for a redrawn split; on the split's device, None for torch's global one. Other
-            splits take no random number.
-    """
-    pixels = split.pixels.index_select(0, index)
-    bits = bernoulli(pixels, generator) if split.redrawn else pixels > 0
-    return bits.float()
-
-
-def batches_in_order(split: Split, batch_size: int) -> Iterator[Tensor]:
-    """All images of a split whose bits are settled, once, as float32 [≤ batch_size, 784].
-
-    Raises:
-        ValueError: the split is redrawn: an evaluation of it would not be on the same images twice.
-    """
-    if split.redrawn:
-        raise ValueError("a redrawn split has no settled bits to go through in order")
-    for pixels in split.pixels.split(batch_size):
-        yield (pixels > 0).float()

@@ -1,0 +1,58 @@
+"""Experiments from Python: a configuration, a run, and a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import OmegaConf
+
+from nfvae.experiments.commands.train import run_path
+from nfvae.experiments.composition import CONF
+from nfvae.experiments.config import Config, parse_config
+from nfvae.experiments.interruption import stop_on_signals
+from nfvae.experiments.loading import load_vae as load
+from nfvae.experiments.run import run_training
+from nfvae.experiments.storage.run_folder import RunFolder
+
+__all__ = ["compose", "load", "train"]
+
+
+def compose(*overrides: str) -> Config:
+    """The configuration that `nfvae train` has with these overrides, checked.
+
+    Args:
+        overrides: as on the command line.
+
+    Raises:
+        ConfigError: an unknown key or value, or parts that do not fit.
+
+    >>> config = compose("flow=planar", "K=16", "trainer.max_steps=1000")
+    >>> config.K, config.flow["constraint"], config.trainer.max_steps
+    (16, 'identity', 1000)
+    """
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        composed = hydra.compose("train", overrides=list(overrides))
+    mapping = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(mapping, dict)
+    return parse_config({str(key): value for key, value in mapping.items()})
+
+
+def train(config: Config, folder: Path | str | None = None) -> dict[str, Any]:
+    """Train in a run folder, or go on there; returns what its results.json holds.
+
+    Args:
+        config: what `compose` gave.
+        folder: the run's; None is the one that the configuration names.
+
+    Raises:
+        NfvaeError: the folder, the data or a checkpoint cannot be used, or training diverged.
+
+    >>> import tempfile
+    >>> config = compose("K=2", "model.hidden=[20]", "trainer.max_steps=2", "eval.num_samples=0")
+    >>> results = train(config, tempfile.mkdtemp())
+    >>> results["steps"], results["nll"]
+    (2, None)
+    """
+    path = run_path(config, ()) if folder is None else Path(folder)
+    with stop_on_signals() as stop:
+        return run_training(config, RunFolder(path), stop)

@@ -1,0 +1,156 @@
+"""From a checked configuration to a model and what trains it."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn, optim
+
+from nfvae.data import Dataset
+from nfvae.experiments.config import (
+    AdamConfig,
+    Config,
+    RMSpropConfig,
+    VAEAdamConfig,
+    VAERMSpropConfig,
+)
+from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.parts import build_flow, build_likelihood, build_networks
+from nfvae.likelihoods import LIKELIHOODS
+from nfvae.objective import Objective
+from nfvae.seeds import stream_seed
+from nfvae.training.schedule import warmup_decay
+from nfvae.vae import VAE
+
+
+def build_vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
+    """The untrained model; its weights come from torch's global generator.
+
+    Raises:
+        ConfigError: parts that do not fit together.
+    """
+    likelihood = build_likelihood(config.likelihood)
+    out_channels = image_shape[0] * likelihood.parameters_per_channel
+    flow = build_flow(config.flow, config.latent_dim, config.K)
+    encoder, decoder = build_networks(config.model, image_shape, out_channels)
+    return VAE(encoder, flow, decoder, likelihood)
+
+
+def check_likelihood(config: Config, data: Dataset) -> None:
+    """The likelihood is one of the data's values.
+
+    Raises:
+        ConfigError: it is not; the message names those that are.
+    """
+    likelihood = LIKELIHOODS[config.likelihood["name"]]
+    if data.values not in likelihood.accepts:  # type: ignore[attr-defined]
+        fitting = [name for name, part in LIKELIHOODS.items() if data.values in part.accepts]  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"likelihood={config.likelihood['name']} is no distribution of {data.values}, which "
+            f"data={config.data['name']} holds; likelihoods of {data.values}: "
+            f"{', '.join(sorted(fitting)) or 'none'}"
+        )
+
+
+def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[str, Any]:
+    """The model and everything else that `nfvae.fit` takes, but for callbacks.
+
+    Args:
+        config: the run's.
+        data: on the device.
+        device: where the model goes.
+
+    Raises:
+        ConfigError: parts that do not fit together.
+    """
+    torch.manual_seed(stream_seed(config.seed, "weights"))
+    vae = build_vae(config, data.image_shape)  # on the CPU: the same weights for every device
+    vae.initialize_output(data.train.mean().cpu())
+    vae.to(device)
+    if config.trainer.compile:
+        compile_flow(vae, device)
+    num_steps, optim = count_steps(config, data), config.optim
+    return {
+        "vae": vae,
+        "data": data,
+        "num_steps": num_steps,
+        "batch_size": config.trainer.batch_size,
+        "optimizer": build_optimizer(optim, parameter_groups(optim, vae)),
+        "schedule": warmup_decay(num_steps, optim.warmup_steps, optim.decay),
+        "grad_clip": optim.grad_clip,
+        "objective": Objective(**config.objective.model_dump()),
+        "seed": config.seed,
+    }
+
+
+def count_steps(config: Config, data: Dataset) -> int:
+    """Updates of the whole run.
+
+    Raises:
+        ConfigError: a batch is larger than the training split.
+    """
+    batch_size, n = config.trainer.batch_size, len(data.train)
+    if batch_size > n:
+        raise ConfigError(
+            f"trainer.batch_size={batch_size} does not fit; allowed: 1 to {n}, the number of "
+            "training images"
+        )
+    if config.trainer.max_epochs is None:
+        return config.trainer.max_steps
+    return config.trainer.max_epochs * (n // batch_size)
+
+
+def build_optimizer(
+    config: AdamConfig | RMSpropConfig,
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+) -> optim.Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), or RMSprop.
+
+    Args:
+        config: the settings of all parameters.
+        parameters: these, or groups of them: `params` with settings of their own.
+    """
+    if isinstance(config, AdamConfig):
+        return optim.AdamW(
+            parameters,
+            lr=config.lr,
+            betas=(config.betas[0], config.betas[1]),
+            weight_decay=config.weight_decay,
+            fused=True,  # one pass over the weights instead of five
+        )
+    return optim.RMSprop(
+        parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+
+
+def parameter_groups(
+    config: VAEAdamConfig | VAERMSpropConfig, vae: VAE
+) -> Iterable[nn.Parameter] | list[dict[str, Any]]:
+    """All weights, or those of q(z|x) and of p(x, z) where these have settings of their own."""
+    own = {"peak_lr": config.decoder_lr, "weight_decay": config.decoder_weight_decay}
+    given = {key: value for key, value in own.items() if value is not None}
+    if not given:
+        return vae.parameters()
+    return [
+        {"params": list(vae.inference_parameters())},
+        {"params": list(vae.generative_parameters()), **given},
+    ]
+
+
+def compile_flow(vae: VAE, device: torch.device) -> None:
+    """Compile the model's flow at its first call, in place, under the same weight names.
+
+    The networks around it gain nothing: they are matrix products already.
+
+    Raises:
+        ConfigError: on a CPU, there is no C++ compiler.
+    """
+    compilers = (os.environ.get("CXX") or "g++", "clang++")
+    if device.type == "cpu" and not any(map(shutil.which, compilers)):
+        raise ConfigError(
+            "trainer.compile=true needs a C++ compiler (g++, clang++ or the one that CXX names) "
+            "and there is none; install one, or use trainer.compile=false"
+        )
+    vae.flow.compile()

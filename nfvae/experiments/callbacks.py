@@ -1,0 +1,153 @@
+"""Callbacks of a run in a folder: signals, checkpoints, and going back after a NaN."""
+
+import sys
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from nfvae.errors import DivergenceError
+from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.storage.checkpoint import save_checkpoint
+from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.training import Callback, Training, Validation
+from nfvae.training.state import checked
+
+StateDict = Callable[[Training], dict[str, Any]]
+"""Makes what a checkpoint holds of the training and its callbacks."""
+
+
+class StopOnSignal(Callback):
+    """Leave training after the update at which a signal came; first in the list of callbacks."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop = stop
+
+    def on_step(self, training: Training) -> None:
+        if self._stop:
+            self._stop.check()
+
+
+class Checkpoints(Callback):
+    """Write last.pt every `every` steps and at the end, and best.pt after a better validation.
+
+    Args:
+        folder: the run's.
+        every: steps between saves.
+        validation: says when a model was the best so far.
+        header: what a checkpoint holds besides the state: configuration, image shape.
+        state_dict: of training and callbacks.
+        before_save: brings the logs to the disk first.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        every: int,
+        validation: Validation,
+        header: Mapping[str, Any],
+        state_dict: StateDict,
+        before_save: Callable[[], None],
+    ) -> None:
+        self._folder = folder
+        self._every = every
+        self._validation = validation
+        self._header = header
+        self._state_dict = state_dict
+        self._before_save = before_save
+
+    def on_step(self, training: Training) -> None:
+        if self._validation.improved and self._validation.step == training.step:
+            best = self._content(training) | {"pending": False}
+            best["callbacks"].pop("Rewind", None)  # a last good state would double the file
+            save_checkpoint(self._folder.best, best)
+        if training.step % self._every == 0 or training.finished:
+            self.save(training, pending=False)
+
+    def on_stop(self, training: Training) -> None:
+        self.save(training, pending=training.pending)
+
+    def save(self, training: Training, pending: bool) -> None:
+        """Write last.pt; `pending` says whether callbacks of the last update are still to run."""
+        training.check_finite()
+        with training.stopwatch.pause():
+            self._before_save()
+            save_checkpoint(self._folder.last, self._content(training) | {"pending": pending})
+
+    def _content(self, training: Training) -> dict[str, Any]:
+        return {**self._header, **self._state_dict(training)}
+
+
+class Rewind(Callback):
+    """After a NaN go back to the last validation, and on with half the learning rate.
+
+    Batches, bits and noise are the same again, so that a run with a rewind can be repeated.
+
+    Args:
+        max_rewinds: more are an error; 0 never goes back.
+        validation: says when the model was last known to be good.
+        checkpoints: saves the state after a rewind.
+        state_dict: of training and callbacks.
+        load: puts them back to it.
+    """
+
+    def __init__(
+        self,
+        max_rewinds: int,
+        validation: Validation,
+        checkpoints: Checkpoints,
+        state_dict: StateDict,
+        load: Callable[[Training, Mapping[str, Any]], None],
+    ) -> None:
+        self._max_rewinds = max_rewinds
+        self._validation = validation
+        self._checkpoints = checkpoints
+        self._state_dict = state_dict
+        self._load = load
+        self.rewinds = 0
+        self._good: dict[str, Any] | None = None
+
+    def on_start(self, training: Training) -> None:
+        if self._max_rewinds and self._good is None:
+            self._mark_good(training)
+
+    def on_step(self, training: Training) -> None:
+        if self._max_rewinds and self._validation.due(training):
+            self._mark_good(training)
+
+    def on_divergence(self, training: Training, error: DivergenceError) -> bool:
+        if not self._max_rewinds:
+            return False
+        if self.rewinds == self._max_rewinds:
+            raise DivergenceError(
+                f"{error}, with learning rates at {0.5**self.rewinds:g} of their schedule after "
+                f"{self.rewinds} rewinds"
+            ) from None
+        self.rewinds += 1
+        seconds = training.stopwatch.seconds
+        assert self._good is not None
+        self._load(training, deepcopy(self._good))  # the optimizer keeps the tensors it is given
+        training.lr_scale = 0.5**self.rewinds
+        training.stopwatch.go_on(seconds, training.step)
+        self._checkpoints.save(training, pending=False)
+        print(
+            f"{error}; back to step {training.step} with learning rates at "
+            f"{training.lr_scale:g} of their schedule (rewind {self.rewinds} of "
+            f"{self._max_rewinds})",
+            file=sys.stderr,
+        )
+        return True
+
+    def _mark_good(self, training: Training) -> None:
+        state = self._state_dict(training) | {"pending": False}
+        state["callbacks"].pop("Rewind", None)
+        self._good = deepcopy(state)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rewinds": self.rewinds, "good": self._good}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rewinds = checked(state, "rewinds", int)
+        if not 0 <= self.rewinds <= 1000:
+            raise ValueError(f"rewinds={self.rewinds} is not in 0 … 1000")
+        if self._max_rewinds and state["good"] is not None:
+            self._good = checked(state, "good", dict)

@@ -1,0 +1,128 @@
+"""The callback that logs a run: metrics.jsonl, TensorBoard, and the terminal."""
+
+import torch
+
+from nfvae.experiments.config import Config
+from nfvae.experiments.monitoring.metrics_log import MetricsLog
+from nfvae.experiments.monitoring.model_log import first_images, flow_histograms, model_pictures
+from nfvae.experiments.monitoring.progress import Progress
+from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.seeds import stream_seed
+from nfvae.training import Callback, Training, Validation
+
+NUM_LOGGED = 1000  # images whose flow is logged
+NUM_PICTURES = 5  # times in a run, at equal distances
+
+
+class RunLog(Callback):
+    """Log the bound's terms, validations, the flow and pictures.
+
+    Comes after the validation in the list of callbacks: an interrupted validation is repeated on
+    resume, and its step must not be logged twice.
+
+    Args:
+        folder: the run's.
+        config: the run's.
+        validation: whose results are logged.
+    """
+
+    def __init__(self, folder: RunFolder, config: Config, validation: Validation) -> None:
+        self._folder = folder
+        self._config = config
+        self._validation = validation
+        self._log: MetricsLog | None = None
+        self._progress: Progress | None = None
+
+    def on_start(self, training: Training) -> None:
+        self.close()
+        self._log = MetricsLog(self._folder.path, self._folder.metrics, training.step)
+        show = self._config.trainer.progress
+        self._progress = Progress("train", training.num_steps, training.step, show)
+        if training.step == 0:
+            self._log.config(self._config)
+
+    def on_step(self, training: Training) -> None:
+        assert self._log is not None
+        assert self._progress is not None
+        self._progress.advance()
+        if training.step % self._config.trainer.log_every == 0:
+            training.check_finite()
+            self._log_training(training, self._log, self._progress)
+        if self._validation.due(training):
+            with training.stopwatch.pause():
+                self._log_validation(training, self._log, self._progress)
+                self._log_model(training, self._log)
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        if self._log is not None:
+            self._log.sync()
+
+    def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+        if self._progress is not None:
+            self._progress.close()
+        self._log = self._progress = None
+
+    def _log_training(self, training: Training, log: MetricsLog, progress: Progress) -> None:
+        means = training.meter.pop()  # waits for the device
+        speed = training.stopwatch.steps_per_second(training.step) * training.sampler.batch_size
+        rates = {"lr": self._config.optim.lr, "decoder_lr": self._config.optim.decoder_lr}
+        log.scalars(
+            training.step,
+            {f"train/{name}": value for name, value in means.items()}
+            | {"train/beta": training.beta, "train/epoch": training.epoch}
+            | {
+                f"train/{name}": rate * training.lr_factor
+                for name, rate in rates.items()
+                if rate is not None
+            }
+            | {"system/images_per_second": speed},
+        )
+        progress.show(
+            neg_elbo=f"{means['neg_elbo']:.2f}",
+            kl=f"{means['kl']:.2f}",
+            beta=f"{training.beta:.2f}",
+            images_s=f"{speed:.0f}",
+        )
+
+    def _log_validation(self, training: Training, log: MetricsLog, progress: Progress) -> None:
+        validation = self._validation
+        estimate = validation.estimate
+        if estimate is None or validation.step != training.step:
+            progress.line(f"step {training.step:>7}  epoch {training.epoch:6.1f}")
+            return
+        log.scalars(
+            training.step,
+            {
+                "val/neg_elbo": estimate.neg_elbo,
+                "val/distortion": estimate.distortion,
+                "val/kl": estimate.kl,
+                "val/log_det": estimate.sum_log_det,
+                "val/active_units": float(estimate.active_units),
+            },
+        )
+        progress.line(
+            f"step {training.step:>7}  epoch {training.epoch:6.1f}"
+            f"  val −ELBO {estimate.neg_elbo:8.3f}  KL {estimate.kl:6.2f}"
+            f"  active units {estimate.active_units}" + ("  best" if validation.improved else "")
+        )
+
+    def _log_model(self, training: Training, log: MetricsLog) -> None:
+        """The flow and pictures, of validation images or, where there are none, training images."""
+        seed = stream_seed(0, "pictures")
+        generator = torch.Generator(training.device).manual_seed(seed)
+        split = training.data.val or training.data.train
+        with torch.inference_mode():
+            x = first_images(split, NUM_LOGGED, generator)
+            posterior = training.vae.posterior(x, validate_args=False)
+            log_dets = posterior.transform_log_dets(generator)
+        log.histograms(training.step, flow_histograms(posterior, log_dets))
+        if self._pictures_due(training):
+            log.images(training.step, model_pictures(training.vae, split, generator))
+
+    def _pictures_due(self, training: Training) -> bool:
+        val_every = self._config.trainer.val_every
+        every = max(1, training.num_steps // val_every // NUM_PICTURES)
+        return (training.step // val_every) % every == 0 or training.step == training.num_steps

@@ -1,0 +1,188 @@
+"""Parts of a model that a configuration names: their options checked, and the parts built.
+
+A section such as `flow: {name: planar, constraint: paper}` names an entry of a registry; its other
+keys are that entry's options, with the ranges that the annotations of its arguments state.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import create_model
+
+from nfvae.data import DATASETS, Dataset, load_dataset
+from nfvae.experiments.errors import ConfigError, one_line
+from nfvae.experiments.sections import Section, check_section
+from nfvae.flows import FLOWS, Compose, Flow
+from nfvae.likelihoods import LIKELIHOODS, Likelihood
+from nfvae.networks import NETWORKS, Networks
+from nfvae.registry import Registry
+
+
+def check_part(registry: Registry, at: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section with its options checked and their defaults filled in.
+
+    Args:
+        registry: what its name is looked up in.
+        at: the section's key, for messages.
+        section: `name` and options.
+
+    Raises:
+        ConfigError: no such name, an option that the part does not have, or a value out of range.
+    """
+    options = dict(section)
+    name = options.pop("name", None)
+    if not isinstance(name, str) or name not in registry:
+        known = ", ".join(sorted(registry))
+        raise ConfigError(f"{at}.name={one_line(name)} is unknown; known: {known}")
+    fields = {key: tuple(option) for key, option in registry.options(name).items()}
+    schema: type[Section] = create_model(name, __base__=Section, **fields)  # type: ignore[call-overload]
+    return {"name": name} | check_section(schema, options, at).model_dump()
+
+
+def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], int]:
+    """A flow's section and its number of transforms, checked.
+
+    `compose` is a list of flows with a K each, and K is their sum.
+
+    Raises:
+        ConfigError: as `check_part`; or K is missing, or given where the list has it.
+    """
+    if flow.get("name") != "compose":
+        if K is None:
+            raise ConfigError("K must be given: the number of transforms of the flow")
+        return check_part(FLOWS, "flow", flow), K
+    parts = flow.get("flows")
+    if not isinstance(parts, list) or not parts or flow.keys() != {"name", "flows"}:
+        raise ConfigError(
+            "flow=compose takes a list of flows with a K each, as in "
+            "'flow.flows=[{name: planar, K: 8}, {name: iaf, K: 2}]'"
+        )
+    checked, total = [], 0
+    for index, part in enumerate(parts):
+        k = part.get("K") if isinstance(part, Mapping) else None
+        if type(k) is not int or not 0 <= k <= 10**12:
+            raise ConfigError(f"flow.flows.{index} needs a K, an integer of at least 0")
+        own = {key: value for key, value in part.items() if key != "K"}
+        checked.append(check_part(FLOWS, f"flow.flows.{index}", own) | {"K": k})
+        total += k
+    if K is not None and total != K:
+        raise ConfigError(f"K={K} but the flows of flow=compose have {total} in all; leave K out")
+    return {"name": "compose", "flows": checked}, total
+
+
+def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
+    """The flow of a checked section, on R^dim with K transforms.
+
+    Raises:
+        ConfigError: options that do not fit together.
+    """
+    if flow["name"] == "compose":
+        parts = [dict(part) for part in flow["flows"]]
+        return Compose([build_flow(part, dim, part.pop("K")) for part in parts])
+    return _built(FLOWS, "flow", flow, dim, K)  # type: ignore[no-any-return]
+
+
+def build_networks(
+    model: Mapping[str, Any], image_shape: tuple[int, int, int], out_channels: int
+) -> Networks:
+    """The encoder and decoder of a checked section.
+
+    Raises:
+        ConfigError: options that do not fit together, or not with the images.
+    """
+    options = {key: value for key, value in model.items() if key != "latent_dim"}
+    networks: Networks = _built(
+        NETWORKS, "model", options, image_shape, model["latent_dim"], out_channels
+    )
+    return networks
+
+
+def build_likelihood(section: Mapping[str, Any]) -> Likelihood:
+    """The likelihood of a checked section."""
+    likelihood: Likelihood = _built(LIKELIHOODS, "likelihood", section)
+    return likelihood
+
+
+def read_data(section: Mapping[str, Any]) -> Dataset:
+    """The data set of a checked section.
+
+    Raises:
+        DataError: a file is missing, damaged, or not what it claims to be.
+        ConfigError: options that do not fit together.
+    """
+    options = dict(section)
+    try:
+        return load_dataset(options.pop("name"), **options)
+    except ValueError as error:
+        raise ConfigError(f"data={section['name']}: {error}") from None
+
+
+def _built(registry: Registry, at: str, section: Mapping[str, Any], *args: Any) -> Any:
+    options = dict(section)
+    name = options.pop("name")
+    try:
+        return registry[name](*args, **options)
+    except ValueError as error:
+        raise ConfigError(f"{at}={name}: {error}") from None
+
+
+class FlowSize(NamedTuple):
+    """Of a flow with all its K transforms."""
+
+    param_size: int
+    """Numbers per image that it takes from the encoder."""
+    num_weights: int
+    """Weights of its own."""
+
+
+def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
+    """The size of what `build_flow` would build, without memory and for any K in no time.
+
+    Every family grows evenly with K, or evenly by pairs of transforms (then an odd K is out by half
+    a transform): it is built, without numbers, with 2 transforms and with 4.
+
+    Raises:
+        ConfigError: as `build_flow`.
+    """
+    if flow["name"] == "compose":
+        parts = [dict(part) for part in flow["flows"]]
+        sizes = [flow_size(part, dim, part.pop("K")) for part in parts]
+        return FlowSize(sum(s.param_size for s in sizes), sum(s.num_weights for s in sizes))
+    if K <= 4:
+        return _measured(flow, dim, K)
+    try:
+        two, four = (_measured(flow, dim, k) for k in (2, 4))
+    except ConfigError:
+        return _measured(flow, dim, K)  # the message of a family that takes only some K
+    return FlowSize(*(a + (b - a) * (K - 2) // 2 for a, b in zip(two, four, strict=True)))
+
+
+def _measured(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
+    built = without_memory(lambda: build_flow(flow, dim, K), {"flow": flow["name"]} | sizes(flow))
+    return FlowSize(built.param_size, sum(weight.numel() for weight in built.parameters()))
+
+
+def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
+    """What `build` makes, with tensors that have shapes but no numbers.
+
+    Raises:
+        ConfigError: a tensor of more than 2⁶³ numbers, with the keys that it follows from.
+    """
+    try:
+        with torch.device("meta"):
+            return build()
+    except (RuntimeError, TypeError, OverflowError):
+        stated = " ".join(f"{key}={value}" for key, value in keys.items())
+        raise ConfigError(
+            f"{stated} need more than any memory; make some of them smaller"
+        ) from None
+
+
+def sizes(flow: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a flow that say how large its networks are, by their keys."""
+    return {f"flow.{key}": value for key, value in flow.items() if key.endswith("_size")}
+
+
+REGISTRIES = {"data": DATASETS, "model": NETWORKS, "likelihood": LIKELIHOODS, "flow": FLOWS}
+"""The sections that name an entry of a registry."""

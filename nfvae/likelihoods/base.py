@@ -1,0 +1,53 @@
+"""What a VAE needs of the likelihood p(x|z) of an image given the decoder's output.
+
+Shapes: x [*, C, H, W]; parameters [*, C·p, H, W] from the decoder, p numbers for each channel of each
+pixel. x broadcasts over leading axes, so that one image serves many samples of z.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nfvae.registry import Registry
+
+Values = Literal["bits", "levels", "reals"]
+"""What pixels are: 0 or 1; one of 256 levels 0/255 … 255/255; or real numbers."""
+
+
+class Likelihood(nn.Module, ABC):
+    """p(x|z), independent between pixels given z."""
+
+    parameters_per_channel: ClassVar[int]
+    """p, the numbers that the decoder gives for each channel of each pixel."""
+    accepts: ClassVar[tuple[Values, ...]]
+    """Kinds of data that it is a distribution of."""
+
+    @abstractmethod
+    def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """log p(x|z) in nats, summed over channels and pixels: [*, C·p, H, W], [*, C, H, W] -> [*]."""
+
+    @abstractmethod
+    def mean(self, parameters: Tensor) -> Tensor:
+        """E[x|z]: [*, C·p, H, W] -> [*, C, H, W]."""
+
+    @abstractmethod
+    def sample(self, parameters: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x ~ p(x|z): [*, C·p, H, W] -> [*, C, H, W]."""
+
+    @abstractmethod
+    def initial_parameters(self, mean: Tensor) -> Tensor:
+        """Where a decoder's output should start for data of this mean: [C, H, W] -> [C·p, H, W]."""
+
+    @abstractmethod
+    def check(self, x: Tensor) -> None:
+        """Look at the values of images before use.
+
+        Raises:
+            ValueError: they are not what this is a distribution of.
+        """
+
+
+LIKELIHOODS = Registry("likelihood")
+register = LIKELIHOODS.register

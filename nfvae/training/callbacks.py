@@ -1,0 +1,152 @@
+"""What happens between updates: callbacks of `fit`."""
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+import torch
+
+from nfvae.errors import DivergenceError
+from nfvae.evaluation import ElboEstimate, estimate_elbo
+from nfvae.seeds import stream_seed
+from nfvae.training.state import Training, checked
+
+
+class StopTraining(Exception):  # noqa: N818  (a stop that was asked for is no error)
+    """A callback raises it to leave `fit` at once; the state can go on from there."""
+
+
+class Callback:
+    """Something that `fit` calls between updates; every method does nothing by default.
+
+    The callbacks of a step run in the order of the list. State that a resumed run needs goes
+    through `state_dict` and `load_state_dict`, under the name of the callback's class.
+    """
+
+    def on_start(self, training: Training) -> None:
+        """Training begins at `training.step`, or begins again there after a rewind."""
+
+    def on_step(self, training: Training) -> None:
+        """An update was done; `training.step` counts it."""
+
+    def on_divergence(self, training: Training, error: DivergenceError) -> bool:
+        """A NaN or an infinity came up. Returns whether training may go on from here."""
+        return False
+
+    def on_stop(self, training: Training) -> None:
+        """A callback raised `StopTraining`."""
+
+    def on_end(self, training: Training) -> None:
+        """The last update and its callbacks are done."""
+
+    def close(self) -> None:
+        """`fit` is left, however."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: tensors and plain values."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+
+class Validation(Callback):
+    """Estimate −ELBO on the validation images, always by the same noise and at β = 1.
+
+    Data without validation images are not validated.
+
+    Args:
+        every: steps between validations; the last step is always validated.
+        num_draws: samples of z per image.
+        patience: stop after so many validations without a better −ELBO, counted once annealing is
+            over; None never stops.
+        on_rows: called with the number of decoded rows after each portion; it may raise.
+
+    Attributes:
+        estimate: the last result.
+        step: its step; 0 before the first.
+        improved: whether it was the best so far.
+        best_neg_elbo: the best −ELBO so far, in nats.
+        best_step: its step.
+    """
+
+    def __init__(
+        self,
+        every: int,
+        num_draws: int = 2,
+        patience: int | None = None,
+        on_rows: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self.every = every
+        self.num_draws = num_draws
+        self.patience = patience
+        self.on_rows = on_rows
+        self.estimate: ElboEstimate | None = None
+        self.improved = False
+        self.step = 0
+        self.best_neg_elbo = float("inf")
+        self.best_step = 0
+        self.stale = 0
+        """Validations since the best."""
+
+    def due(self, training: Training) -> bool:
+        """Whether this step is validated."""
+        at_end = training.step == training.num_steps
+        return training.step % self.every == 0 or at_end
+
+    def on_step(self, training: Training) -> None:
+        if not self.due(training):
+            return
+        training.check_finite()
+        if training.data.val is None:
+            return
+        with training.stopwatch.pause():
+            generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
+            self.estimate = estimate_elbo(
+                training.vae, training.data.val, self.num_draws, generator, self.on_rows
+            )
+        if not isfinite(self.estimate.neg_elbo):
+            raise DivergenceError(f"validation −ELBO was not finite at step {training.step}")
+        self.step = training.step
+        self.improved = self.estimate.neg_elbo < self.best_neg_elbo
+        if self.improved:
+            self.best_neg_elbo, self.best_step = self.estimate.neg_elbo, self.step
+        if training.beta == 1.0:
+            self.stale = 0 if self.improved else self.stale + 1
+        if self.patience is not None and self.stale >= self.patience:
+            training.stopped_early = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "best_neg_elbo": self.best_neg_elbo,
+            "best_step": self.best_step,
+            "stale": self.stale,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step = checked(state, "step", int)
+        self.best_neg_elbo = checked(state, "best_neg_elbo", float)
+        self.best_step = checked(state, "best_step", int)
+        self.stale = checked(state, "stale", int)
+
+
+class PrintProgress(Callback):
+    """Print a line with the training −ELBO now and then.
+
+    Args:
+        every: steps between lines.
+    """
+
+    def __init__(self, every: int = 100) -> None:
+        self.every = every
+
+    def on_step(self, training: Training) -> None:
+        if training.step % self.every == 0:
+            training.check_finite()
+            means = training.meter.pop()
+            speed = training.stopwatch.steps_per_second(training.step)
+            print(
+                f"step {training.step:>7}  −ELBO {means['neg_elbo']:8.3f} nats"
+                f"  KL {means['kl']:6.2f}  {speed:.0f} steps/s"
+            )

@@ -1,0 +1,75 @@
+"""Look at stored weights and moments before torch uses them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+
+def check_weights(model: nn.Module, stored: object) -> None:
+    """Stored weights are dense, finite and those of this model.
+
+    Raises:
+        ValueError, TypeError: they are not.
+    """
+    wanted = model.state_dict()
+    if not isinstance(stored, Mapping) or stored.keys() != wanted.keys():
+        names = stored.keys() if isinstance(stored, Mapping) else set()
+        different = sorted(map(str, wanted.keys() ^ set(names)))[:3]
+        raise ValueError(f"other weights than the model's: {', '.join(different)}")
+    for name, value in stored.items():
+        _check_tensor(f"weight {name}", value, wanted[name].shape, wanted[name].dtype)
+
+
+def check_optimizer_state(optimizer: optim.Optimizer, stored: Mapping[str, Any]) -> None:
+    """A stored state fits this optimizer, tensor by tensor and setting by setting.
+
+    torch checks only how many weights there are, and a fused step trusts shapes and strides: with
+    others it writes outside of its memory.
+
+    Raises:
+        ValueError, TypeError, KeyError: it does not fit.
+    """
+    groups = optimizer.param_groups
+    stored_groups = stored["param_groups"]
+    if [len(group["params"]) for group in stored_groups] != [len(g["params"]) for g in groups]:
+        raise ValueError("the optimizer's groups hold other numbers of weights")
+    for group, other in zip(groups, stored_groups, strict=True):
+        for key, value in group.items():
+            if key in ("params", "lr"):  # the rate is set anew at each step
+                continue
+            if other.get(key) != value:
+                raise ValueError(
+                    f"the optimizer's {key} is {other.get(key)!r:.40}, must be {value}"
+                )
+    weights = [weight for group in groups for weight in group["params"]]
+    moments = stored["state"]
+    if not isinstance(moments, Mapping) or not all(
+        isinstance(m, Mapping) for m in moments.values()
+    ):
+        raise TypeError("the optimizer's state is not a mapping of weights to moments")
+    if moments and sorted(moments) != list(range(len(weights))):
+        raise ValueError("the optimizer's state does not name each weight once")
+    names: set[str] | None = None
+    for index, entries in moments.items():
+        names = set(entries) if names is None else names
+        if set(entries) != names:
+            raise ValueError(f"the optimizer's state of weight {index} lacks an entry")
+        for name, value in entries.items():
+            title = f"the optimizer's {name} of weight {index}"
+            if name == "step":
+                _check_tensor(title, value, torch.Size(), torch.float32)
+            else:
+                _check_tensor(title, value, weights[index].shape, weights[index].dtype)
+
+
+def _check_tensor(title: str, value: object, shape: torch.Size, dtype: torch.dtype) -> None:
+    if not isinstance(value, Tensor) or value.layout != torch.strided:
+        raise TypeError(f"{title} is not a dense tensor")
+    if value.shape != shape:
+        raise ValueError(f"{title} has shape {list(value.shape)}, must be {list(shape)}")
+    if value.dtype != dtype or not value.is_contiguous():
+        raise ValueError(f"{title} is not contiguous {dtype}")
+    if not value.isfinite().all():
+        raise ValueError(f"{title} is not finite")

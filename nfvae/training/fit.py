@@ -1,0 +1,117 @@
+"""Training: `fit` is the loop."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import optim
+
+from nfvae.data import Dataset
+from nfvae.errors import DivergenceError, StateError
+from nfvae.objective import Objective
+from nfvae.training.callbacks import Callback, StopTraining
+from nfvae.training.schedule import Schedule, constant
+from nfvae.training.state import Training
+from nfvae.vae import VAE
+
+
+def fit(
+    vae: VAE,
+    data: Dataset,
+    num_steps: int,
+    *,
+    batch_size: int = 100,
+    optimizer: optim.Optimizer | None = None,
+    schedule: Schedule = constant,
+    grad_clip: float | None = None,
+    objective: Objective | None = None,
+    seed: int = 0,
+    generator: torch.Generator | None = None,
+    callbacks: Sequence[Callback] = (),
+    resume_from: Mapping[str, Any] | None = None,
+) -> Training:
+    """Train a VAE in place.
+
+    Args:
+        vae: the model, on the device to train on.
+        data: its data set.
+        num_steps: updates.
+        batch_size: images per update.
+        optimizer: of the model's weights; None is Adam with learning rate 1e-3.
+        schedule: factor of the learning rate at each step.
+        grad_clip: largest norm of the gradient; None does not clip.
+        objective: the bound; None is the ELBO with one sample per image.
+        seed: of the order of the images, and of the noise where `generator` is None.
+        generator: of bits and noise, on the model's device.
+        callbacks: called between updates, in this order.
+        resume_from: what `state_dict(training, callbacks)` gave in an earlier run.
+
+    Returns:
+        The state at the end: step, optimizer, timing.
+
+    Raises:
+        DivergenceError: a term or a weight became NaN or infinite.
+        StopTraining: raised by a callback.
+        StateError: `resume_from` is of another model or run.
+        ValueError: batch_size does not fit the data.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
+    >>> data = load_dataset("mnist")
+    >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
+    >>> vae = VAE(encoder, Planar(2, 4), decoder, Bernoulli())
+    >>> fit(vae, data, num_steps=3).step
+    3
+    """
+    training = Training(
+        vae, data, num_steps, batch_size, optimizer, schedule, grad_clip, objective, seed, generator
+    )
+    if resume_from is not None:
+        load_state_dict(training, callbacks, resume_from)
+    with ExitStack() as stack:
+        for callback in callbacks:
+            stack.callback(callback.close)
+            callback.on_start(training)
+        while training.pending or not training.finished:
+            try:
+                if not training.pending:
+                    training.update()
+                for callback in callbacks:
+                    callback.on_step(training)
+                training.pending = False
+            except DivergenceError as error:
+                if not any([callback.on_divergence(training, error) for callback in callbacks]):
+                    raise
+                for callback in callbacks:
+                    callback.on_start(training)
+            except StopTraining:
+                for callback in callbacks:
+                    callback.on_stop(training)
+                raise
+        training.check_finite()
+        for callback in callbacks:
+            callback.on_end(training)
+    return training
+
+
+def state_dict(training: Training, callbacks: Sequence[Callback]) -> dict[str, Any]:
+    """Everything that `fit(…, resume_from=…)` goes on from: tensors and plain values."""
+    states = {type(callback).__name__: callback.state_dict() for callback in callbacks}
+    return training.state_dict() | {"callbacks": {k: v for k, v in states.items() if v}}
+
+
+def load_state_dict(
+    training: Training, callbacks: Sequence[Callback], state: Mapping[str, Any]
+) -> None:
+    """Put a run back to what `state_dict` gave.
+
+    Raises:
+        StateError: it is not one of this model and run.
+    """
+    try:
+        training.load_state_dict(state)
+        for callback in callbacks:
+            if stored := state["callbacks"].get(type(callback).__name__):
+                callback.load_state_dict(stored)
+    except (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise StateError(f"the stored state does not fit: {error}") from error

@@ -1,0 +1,38 @@
+"""What multiplies the learning rate at each step."""
+
+from collections.abc import Callable
+from math import cos, pi
+from typing import Literal
+
+from torch import optim
+
+Schedule = Callable[[int], float]
+"""A step counted from 0 -> a factor of the learning rate."""
+Decay = Literal["none", "cosine"]
+
+
+def constant(step: int) -> float:
+    """The learning rate as it was given."""
+    return 1.0
+
+
+def warmup_decay(num_steps: int, warmup_steps: int = 0, decay: Decay = "cosine") -> Schedule:
+    """Linear warm-up, times a half cosine that ends at 0 (or nothing).
+
+    >>> schedule = warmup_decay(num_steps=1000, warmup_steps=10)
+    >>> schedule(0), round(schedule(500), 3)
+    (0.1, 0.5)
+    """
+
+    def factor(step: int) -> float:
+        warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+        decayed = 0.5 * (1 + cos(pi * step / num_steps)) if decay == "cosine" else 1.0
+        return warmup * decayed
+
+    return factor
+
+
+def set_learning_rates(optimizer: optim.Optimizer, factor: float) -> None:
+    """Set each group's rate to `factor` times its `peak_lr`, or the optimizer's own rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group.get("peak_lr", optimizer.defaults["lr"])
