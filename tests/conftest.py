@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 
 from nfvae.experiments.config import Config, parse_config
 from nfvae.flows import FLOWS
+from nfvae.likelihoods import Bernoulli
+from nfvae.networks import mlp
 from nfvae.vae import VAE
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -43,9 +45,10 @@ def tiny_vae():
 
     def make(flow: str = "planar", dim: int = 2, num_transforms: int = 4) -> VAE:
         torch.manual_seed(0)
-        vae = VAE(
-            FLOWS[flow](dim, num_transforms), torch.rand(20) * 0.8 + 0.1, hidden=[16]
-        ).double()
+        encoder, decoder = mlp((1, 4, 5), dim, hidden=[16])
+        vae = VAE(encoder, FLOWS[flow](dim, num_transforms), decoder, Bernoulli())
+        vae.initialize_output(torch.rand(1, 4, 5) * 0.8 + 0.1)
+        vae.double()
         with torch.no_grad():
             for parameter in vae.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.3)

@@ -133,10 +133,9 @@ def parameter_groups(
     given = {key: value for key, value in own.items() if value is not None}
     if not given:
         return vae.parameters()
-    return [
-        {"params": list(vae.inference_parameters())},
-        {"params": list(vae.generative_parameters()), **given},
-    ]
+    inference: dict[str, Any] = {"params": list(vae.inference_parameters())}
+    generative: dict[str, Any] = {"params": list(vae.generative_parameters()), **given}
+    return [inference, generative]
 
 
 def compile_flow(vae: VAE, device: torch.device) -> None:

@@ -69,8 +69,7 @@ class MLPDecoder(Decoder):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, z: Tensor) -> Tensor:
-        parameters: Tensor = self.output(self.layers(z))
-        return parameters.unflatten(-1, self.out_shape)
+        return torch.unflatten(self.output(self.layers(z)), -1, self.out_shape)
 
     def set_output_bias(self, parameters: Tensor) -> None:
         with torch.no_grad():

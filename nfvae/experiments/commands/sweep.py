@@ -104,9 +104,6 @@ def _job(run: PlannedRun) -> Job:
 
 def _workers(configs: Sequence[Config]) -> int:
     """Runs at once: one a core, or one in all on a GPU, unless the configuration says."""
-    wanted = next((config.run.num_workers for config in configs), None)
-    if wanted is not None:
-        return wanted
     if any(choose_device(config.device).type == "cuda" for config in configs):
         return 1
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
