@@ -24,6 +24,7 @@ class StopOnSignal(Callback):
 
     def on_step(self, training: Training) -> None:
         if self._stop:
+            training.check_finite()  # what cannot be saved is gone back from first
             self._stop.check()
 
 
@@ -59,7 +60,8 @@ class Checkpoints(Callback):
         if self._validation.improved and self._validation.step == training.step:
             best = self._content(training) | {"pending": False}
             best["callbacks"].pop("Rewind", None)  # a last good state would double the file
-            save_checkpoint(self._folder.best, best)
+            with training.stopwatch.pause():
+                save_checkpoint(self._folder.best, best)
         if training.step % self._every == 0 or training.finished:
             self.save(training, pending=False)
 

@@ -8,6 +8,7 @@ import torch
 
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import ElboEstimate, estimate_elbo
+from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
 from nfvae.training.state import Training, checked
 
@@ -99,6 +100,8 @@ class Validation(Callback):
             return
         training.check_finite()
         if training.data.val is None:
+            with training.stopwatch.pause():
+                _check_training_bound(training)
             return
         with training.stopwatch.pause():
             generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
@@ -129,6 +132,18 @@ class Validation(Callback):
         self.best_neg_elbo = checked(state, "best_neg_elbo", float)
         self.best_step = checked(state, "best_step", int)
         self.stale = checked(state, "stale", int)
+
+
+@torch.inference_mode()
+def _check_training_bound(training: Training, num_images: int = 1000) -> None:
+    """Without validation images, training images show whether the model is still sound."""
+    train = training.data.train
+    generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
+    index = torch.arange(min(num_images, len(train)), device=training.device)
+    x = train.batch(index, generator)
+    draw = training.vae.posterior(x, validate_args=False).draw((1,), generator)
+    if not elbo_terms(training.vae, x, draw).log_weight.mean().isfinite():
+        raise DivergenceError(f"−ELBO was not finite at step {training.step}")
 
 
 class PrintProgress(Callback):

@@ -5,21 +5,20 @@ import resource
 import pytest
 import torch
 
-from nfvae.experiments.config import flow_size
+from nfvae.experiments.build import build_optimizer, build_vae
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.loading import make_vae
 from nfvae.experiments.memory import (
     BYTES,
     available_memory,
     check_memory,
-    num_parameters,
+    model_size,
     numbers_per_parameter,
     readable,
 )
+from nfvae.experiments.parts import flow_size
 from nfvae.flows import FLOWS
-from nfvae.training.optimizers import make_optimizer
 
-CPU = torch.device("cpu")
+CPU, SHAPE = torch.device("cpu"), (1, 28, 28)
 
 
 @pytest.mark.parametrize("dim", [5, 6])
@@ -32,8 +31,8 @@ def test_parameters_are_counted_without_building(make_config, name, dim):
             f"flow={name}", f"model.latent_dim={dim}", "model.hidden=[8,9]", *K,
             "model.activation=gated",
         )  # fmt: skip
-        vae = make_vae(config, torch.full((784,), 0.5))
-        assert num_parameters(config) == sum(p.numel() for p in vae.parameters())
+        vae = build_vae(config, SHAPE)
+        assert model_size(config, SHAPE).num_parameters == sum(p.numel() for p in vae.parameters())
         size = flow_size(config.flow, dim, config.K)
         assert size.param_size == vae.flow.param_size
 
@@ -41,23 +40,26 @@ def test_parameters_are_counted_without_building(make_config, name, dim):
 @pytest.mark.parametrize("optim", [("adam", 0.0), ("rmsprop", 0.0), ("rmsprop", 0.9)])
 def test_what_training_keeps_is_what_the_optimizer_holds(make_config, optim):
     name, momentum = optim
-    config = make_config(f"optim={name}", f"optim.momentum={momentum}", "model.hidden=[8]")
-    vae = make_vae(config, torch.full((784,), 0.5))
-    optimizer = make_optimizer(config.optim, vae.parameters())
+    own = [] if name == "adam" else [f"optim.momentum={momentum}"]
+    config = make_config(f"optim={name}", "model.hidden=[8]", *own)
+    vae = build_vae(config, SHAPE)
+    optimizer = build_optimizer(config.optim, vae.parameters())
     for parameter in vae.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
     held = sum(p.nbytes + p.grad.nbytes for p in vae.parameters())
     moments = (t for s in optimizer.state.values() for t in s.values() if torch.is_tensor(t))
     held += sum(t.nbytes for t in moments if t.numel() > 1)
-    estimate = BYTES * num_parameters(config) * numbers_per_parameter(config.optim)
+    estimate = (
+        BYTES * model_size(config, SHAPE).num_parameters * numbers_per_parameter(config.optim)
+    )
     assert estimate == pytest.approx(held, rel=1e-3)  # a weight alone is taken for a step counter
 
 
 def test_any_number_of_steps_is_sized_at_once(make_config):
     with pytest.raises(ConfigError, match=r"K=1000000000000 .* need about .* make some of them"):
-        check_memory(make_config("flow=iaf", "K=1000000000000"), CPU)
-    check_memory(make_config("K=80"), CPU)
+        check_memory(make_config("flow=iaf", "K=1000000000000"), SHAPE, CPU)
+    check_memory(make_config("K=80"), SHAPE, CPU)
 
 
 def test_limits_of_the_process_count(monkeypatch):

@@ -13,10 +13,10 @@ class StopAfter(StopRequest):
 
     def __bool__(self):
         self.looks -= 1
-        return self.looks < 0
+        return self.looks <= 0
 
     def check(self):
-        if self.looks < 0:
+        if self.looks <= 0:
             raise Interrupted("stopped by a test")
 
 

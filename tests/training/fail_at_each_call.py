@@ -64,7 +64,7 @@ def main(how, parent):
 
 
 def first(split, n=2000):
-    return replace(split, pixels=split.pixels[:n].clone(), labels=split.labels[:n].clone())
+    return replace(split, images=split.images[:n].clone(), labels=split.labels[:n].clone())
 
 
 def in_a_fork(job):

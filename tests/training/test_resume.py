@@ -84,16 +84,16 @@ def test_killed_after_the_last_checkpoint_repeats_those_steps(
 ):
     whole = unbroken()
     folder = RunFolder(tmp_path / "killed")
-    from nfvae.training.state import TrainingState
+    from nfvae.training import Training
 
-    train_step = TrainingState.train_step
+    update = Training.update
 
     def dying_step(self):
         if self.step == 17:
             raise MemoryError
-        train_step(self)
+        update(self)
 
-    monkeypatch.setattr(TrainingState, "train_step", dying_step)
+    monkeypatch.setattr(Training, "update", dying_step)
     with pytest.raises(MemoryError):
         run_training(small_config(), folder, StopRequest())
     assert load_checkpoint(folder.last)["step"] == 10
@@ -117,7 +117,7 @@ def test_seed_changes_the_run(small_config, tmp_path, unbroken):
     assert folder.read_results()["neg_elbo"] != whole.read_results()["neg_elbo"]
 
 
-@pytest.mark.parametrize("part", ["model", "optimizer", "generator", "meter"])
+@pytest.mark.parametrize("part", ["model", "optimizer", "generator", "meter", "callbacks"])
 def test_a_part_of_another_kind_is_refused(small_config, unbroken, part):
     folder = unbroken()
     folder.results.unlink()
@@ -134,9 +134,20 @@ def test_a_part_of_another_kind_is_refused(small_config, unbroken, part):
         lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(2)),
         lambda state: state["optimizer"]["state"][0].update(exp_avg_sq=None),
         lambda state: state["meter"].update(count="x"),
-        lambda state: state.update(best_neg_elbo=float("nan")),
-        lambda state: state.update(train_seconds=float("nan")),
+        lambda state: state["callbacks"]["Validation"].update(best_neg_elbo="x"),
+        lambda state: state.update(seconds=float("nan")),
         lambda state: state.update(step=10**9),
+        lambda state: state.update(seconds=0.0),
+        lambda state: state.update(lr_scale=-1.0),
+        lambda state: state["optimizer"]["state"][0].update(exp_avg=torch.zeros(())),
+        lambda state: state["optimizer"]["state"][0].update(
+            exp_avg=torch.zeros(1).expand(state["optimizer"]["state"][0]["exp_avg"].shape)
+        ),
+        lambda state: state["optimizer"]["state"].pop(0),
+        lambda state: state["optimizer"]["param_groups"][0].update(betas="ab"),
+        lambda state: state["model"]["head.bias"].fill_(torch.nan),
+        lambda state: state["model"].update({"head.bias": state["model"]["head.bias"].double()}),
+        lambda state: state["callbacks"]["Rewind"].update(rewinds=10**9),
     ],
 )
 def test_a_part_of_the_wrong_shape_is_refused(small_config, unbroken, spoil):

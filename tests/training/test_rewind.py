@@ -8,8 +8,8 @@ from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training.optimizers import learning_rate_course
-from nfvae.training.state import TrainingState
+from nfvae.training.schedule import warmup_decay
+from nfvae.training import Training
 
 REWIND = ("trainer.on_nan=rewind", "trainer.val_every=10", "trainer.checkpoint_every=15")
 NO_WARMUP = "optim.warmup_steps=0"
@@ -18,16 +18,16 @@ NO_WARMUP = "optim.warmup_steps=0"
 @pytest.fixture
 def breaks(monkeypatch):
     """Poison the weights before some steps, until the run has gone back so many times."""
-    train_step = TrainingState.train_step
+    update = Training.update
 
     def at(*steps: int, until: int):
         def poisoned(self):
-            if self.step in steps and self.rewinds < until:
+            if self.step in steps and self.lr_scale > 0.5**until:
                 with torch.no_grad():
                     self.vae.head.bias[3] = float("nan")
-            train_step(self)
+            update(self)
 
-        monkeypatch.setattr(TrainingState, "train_step", poisoned)
+        monkeypatch.setattr(Training, "update", poisoned)
 
     return at
 
@@ -39,12 +39,13 @@ def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, eve
     assert results["steps"] == 30
     assert results["rewinds"] == 1
     assert (
-        "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their course"
+        "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their schedule"
         " (rewind 1 of 3)\n" in capsys.readouterr().err
     )
     shown = dict(events(folder)["train/lr"])
     optim = small_config(NO_WARMUP).optim
-    course = {step: optim.lr * learning_rate_course(optim, step, 30) for step in (20, 25)}
+    schedule = warmup_decay(30, optim.warmup_steps, optim.decay)
+    course = {step: optim.lr * schedule(step) for step in (20, 25)}
     assert shown[20] == pytest.approx(course[20])
     assert shown[25] == pytest.approx(course[25] / 2)
 
@@ -55,12 +56,12 @@ def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, e
     run_training(small_config(*REWIND), folder, StopRequest())
     for tag, points in events(folder).items():
         steps = [step for step, _ in points]
-        every = 10 if tag.startswith(("val/", "flow/")) else 5
+        every = 10 if tag.startswith("val/") else 5
         if tag.startswith("test/"):  # measured once, at the end
             every = 30
         assert steps == list(range(every, 31, every)), tag
     lines = [line.split(",")[0] for line in folder.metrics.read_text().splitlines()]
-    steps = (5, 10, 10, 10, 15, 20, 20, 20, 25, 30, 30, 30)  # training, validation, flow
+    steps = (5, 10, 10, 15, 20, 20, 25, 30, 30)  # training, validation
     assert lines == [f'{{"step": {n}' for n in steps]
 
 
@@ -79,8 +80,9 @@ def test_is_repeated_bit_for_bit_whenever_stopped(
     ours, theirs = (load_checkpoint(f.last) for f in (folder, whole))
     for name, weight in theirs["model"].items():
         assert torch.equal(ours["model"][name], weight), name
-    assert ours["rewinds"] == theirs["rewinds"] == 2
-    assert ours["best_step"] == theirs["best_step"]
+    ours, theirs = ours["callbacks"], theirs["callbacks"]
+    assert ours["Rewind"]["rewinds"] == theirs["Rewind"]["rewinds"] == 2
+    assert ours["Validation"] == theirs["Validation"]
     assert {k: v for k, v in events(folder).items() if k.startswith("val/")} == {
         k: v for k, v in events(whole).items() if k.startswith("val/")
     }

@@ -9,9 +9,12 @@ from tensorboard.util.tensor_util import make_ndarray
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.monitoring.model_log import flow_histograms, model_pictures
+from nfvae.experiments.build import fit_arguments
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training.state import TrainingState
+from nfvae.training import Training
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def test_a_run_says_what_it_is_and_how_it_ended(small_config, folder, read_event
     values = hparams["session_start_info"].hparams
     assert values["optim.lr"].number_value == 2e-3
     assert values["flow"].string_value == "planar"
-    assert values["flow.options"].string_value == "constraint=identity"
+    assert values["flow.options"].string_value == "constraint=identity fused=True"
     metrics = [info.name.tag for info in hparams["experiment"].metric_infos]
     assert {"val/neg_elbo", "test/nll"} <= set(metrics) <= set(events.Tags()["tensors"])
     assert hparams["session_end_info"].status == 1  # success
@@ -60,15 +63,15 @@ def test_a_resumed_run_has_every_event_once(small_config, tmp_path, read_events,
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     config = small_config("eval.num_samples=0")
     run_training(config, whole, StopRequest())
-    train_step = TrainingState.train_step
+    update = Training.update
     for died_at in (4, 17):  # before the first checkpoint, and after it
 
         def dying_step(self, died_at=died_at):
             if self.step == died_at:
                 raise MemoryError
-            train_step(self)
+            update(self)
 
-        monkeypatch.setattr(TrainingState, "train_step", dying_step)
+        monkeypatch.setattr(Training, "update", dying_step)
         with pytest.raises(MemoryError):
             run_training(config, broken, StopRequest())
     monkeypatch.undo()
@@ -87,7 +90,7 @@ def test_a_resumed_run_has_every_event_once(small_config, tmp_path, read_events,
 
 
 def test_histograms_are_of_the_values(tiny_vae):
-    x = torch.bernoulli(torch.full((200, 20), 0.5)).double()
+    x = torch.bernoulli(torch.full((200, 1, 4, 5), 0.5)).double()
     posterior = tiny_vae("planar", dim=3, num_transforms=4).posterior(x)
     log_dets = posterior.transform_log_dets()
     log_dets[1, 7] = torch.inf
@@ -102,7 +105,7 @@ def test_histograms_are_of_the_values(tiny_vae):
 
 
 def test_histograms_of_no_steps_are_none(tiny_vae):
-    posterior = tiny_vae("none", num_transforms=0).posterior(torch.zeros(5, 20).double())
+    posterior = tiny_vae("none", num_transforms=0).posterior(torch.zeros(5, 1, 4, 5).double())
     assert flow_histograms(posterior, posterior.transform_log_dets()) == {}
 
 
@@ -111,20 +114,16 @@ def test_pictures_of_two_latents_show_the_plane(small_config, folder):
 
     data = load_dataset()
     for dim, extra in ((2, {"latent_plane", "posterior_samples"}), (3, set())):
-        state = TrainingState(small_config(f"model.latent_dim={dim}"), data, torch.device("cpu"))
-        pictures = model_pictures(state.vae, data.val, (28, 28), state.generator)
+        vae = fit_arguments(small_config(f"model.latent_dim={dim}"), data, CPU)["vae"]
+        pictures = model_pictures(vae, data.val, torch.Generator())
         assert pictures.keys() == {"reconstructions", "samples"} | extra
-        x = data.val.pixels[:16] / 255
+        x = data.val.images[:16] / 255
         shown = torch.cat(
             [pictures["reconstructions"][0, 2:30, 2 + 30 * i :][:, :28] for i in range(16)], 1
         )
-        assert torch.equal(shown, torch.cat([image.view(28, 28) for image in x], 1))
-    rgb = model_pictures(
-        TrainingState(small_config("model.latent_dim=2"), data, torch.device("cpu")).vae,
-        data.val,
-        (28, 28),
-        torch.Generator(),
-    )["posterior_samples"]
+        assert torch.equal(shown, torch.cat([image[0] for image in x], 1))
+    vae = fit_arguments(small_config("model.latent_dim=2"), data, CPU)["vae"]
+    rgb = model_pictures(vae, data.val, torch.Generator())["posterior_samples"]
     assert rgb.dtype == torch.uint8
     assert len(rgb.flatten(1).T.unique(dim=0)) > 100  # ten colours and their edges
 
