@@ -14,7 +14,7 @@ image once. A flow knows nothing of encoders, data or configuration files.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class Flow(nn.Module, ABC):
         >>> z, log_det = flow(torch.randn(100, 2), flow.initial_params())
     """
 
-    max_param_scale: ClassVar[float] = inf
+    max_param_scale: float = inf
     """The family is accurate, and finite in float32, for parameters drawn from N(0, σ²) with σ up
     to this. The shared tests (tests/flows/test_properties.py) try σ up to 100 and skip larger σ."""
 
