@@ -6,13 +6,15 @@ import pickle
 import pytest
 import torch
 
-FUSED = [
-    "planar",
-    "radial",
-    "sylvester_orthogonal",
-    "sylvester_householder",
-    "sylvester_triangular",
-]
+from nfvae.flows import (
+    HouseholderSylvester,
+    OrthogonalSylvester,
+    Planar,
+    Radial,
+    TriangularSylvester,
+)
+
+FUSED = [Planar, Radial, OrthogonalSylvester, HouseholderSylvester, TriangularSylvester]
 
 pytestmark = [
     # torch itself warns when it decomposes forward-mode derivatives
