@@ -39,13 +39,13 @@ class FirstOrderFunction(torch.autograd.Function):
     then raise one line, made of these two:
     """
 
-    name = "this operation"
+    operation = "this operation"
     advice = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.backward = staticmethod(  # type: ignore[method-assign]
-            first_order_only(cls.backward, cls.name, cls.advice)
+            first_order_only(cls.backward, cls.operation, cls.advice)
         )
 
     @classmethod
@@ -62,6 +62,6 @@ class FirstOrderFunction(torch.autograd.Function):
             if "setup_context" not in str(error) and not isinstance(error, NotImplementedError):
                 raise
         raise RuntimeError(
-            f"{cls.name} works under backward() only, not under torch.func (grad, vmap, jvp, "
+            f"{cls.operation} works under backward() only, not under torch.func (grad, vmap, jvp, "
             f"jacrev, …) or forward-mode derivatives{cls.advice}"
         )

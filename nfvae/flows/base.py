@@ -13,13 +13,16 @@ image once. A flow knows nothing of encoders, data or configuration files.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import inf
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nfvae.errors import NotInvertibleError
+
+HALF = (torch.bfloat16, torch.float16)
 
 
 class Flow(nn.Module, ABC):
@@ -47,7 +50,7 @@ class Flow(nn.Module, ABC):
         >>> z, log_det = flow(torch.randn(100, 2), flow.initial_params())
     """
 
-    max_param_scale: ClassVar[float] = inf
+    max_param_scale: float = inf
     """The family is accurate, and finite in float32, for parameters drawn from N(0, σ²) with σ up
     to this. The shared tests (tests/flows/test_properties.py) try σ up to 100 and skip larger σ."""
 
@@ -116,28 +119,29 @@ class Flow(nn.Module, ABC):
 
     def _checked(self, compute: Callable[[Tensor, Tensor], Any], z: Tensor, params: Tensor) -> Any:
         """Check shapes, then compute in float32 or float64."""
-        batch = params.shape[:-1]
-        if z.shape[-1:] != (self.dim,):
+        points, sizes, device = z.shape, params.shape, z.device.type
+        batch = sizes[:-1]
+        if points[-1:] != (self.dim,):
             raise ValueError(
-                f"points of shape {tuple(z.shape)} do not fit a flow of dimension {self.dim}"
+                f"points of shape {tuple(points)} do not fit a flow of dimension {self.dim}"
             )
-        if params.shape[-1:] != (self.param_size,):
+        if sizes[-1:] != (self.param_size,):
             raise ValueError(
-                f"parameters of shape {tuple(params.shape)} do not fit a flow that takes "
+                f"parameters of shape {tuple(sizes)} do not fit a flow that takes "
                 f"{self.param_size} numbers"
             )
-        if z.shape[max(z.dim() - 1 - len(batch), 0) : -1] != batch:
+        if points[max(len(points) - len(sizes), 0) : -1] != batch:
             raise ValueError(
-                f"points of shape {tuple(z.shape)} do not belong to parameters of batch shape "
+                f"points of shape {tuple(points)} do not belong to parameters of batch shape "
                 f"{tuple(batch)}"
             )
-        autocast = torch.is_autocast_enabled(z.device.type)
-        if z.dtype == params.dtype and z.dtype.itemsize >= 4 and not autocast:
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        if z.dtype == params.dtype and z.dtype not in HALF and not autocast:
             return compute(z, params)
 
         given = torch.promote_types(z.dtype, params.dtype)
         dtype = torch.promote_types(given, torch.float32)
-        with torch.autocast(z.device.type, enabled=False):
+        with torch.autocast(device, enabled=False) if autocast else nullcontext():
             result = compute(z.to(dtype), params.to(dtype))
         if isinstance(result, Tensor):
             return result

@@ -9,8 +9,9 @@ from nfvae.flows.base import Flow
 
 
 class Compose(Flow):
-    """f = f_n ∘ … ∘ f_1, each f_i a flow of any family: log det = Σ_i log det_i (eq. 6-7 of Rezende
-    & Mohamed 2015, over flows).
+    """Flows of any families, applied one after the other (Rezende & Mohamed 2015, eq. 6 and 7).
+
+        f = f_n ∘ … ∘ f_1,   log det = Σ_i log det_i
 
     `num_transforms` and `param_size` are the sums over the flows. Packed parameters: those of
     f_1, then those of f_2, and so on.
@@ -43,6 +44,7 @@ class Compose(Flow):
             raise ValueError(f"Compose needs flows of one dimension, got {dims}")
         super().__init__(dims[0], sum(flow.num_transforms for flow in flows))
         self.flows = nn.ModuleList(flows)
+        self.max_param_scale = min(flow.max_param_scale for flow in flows)
 
     @property
     def param_size(self) -> int:

@@ -21,8 +21,7 @@ class Householder(Flow):
     Packed parameters, K·D numbers: v_1 … v_K. Their lengths do not matter; v_k = 0 gives H_k = I.
 
     A reflection is never near the identity, but two along the same vector cancel: training starts
-    with such pairs. For odd K the last reflection remains; it keeps q0's covariance up to
-    rotation and N(0, I) unchanged.
+    with such pairs. For odd K one reflection remains; it leaves N(0, I) unchanged.
 
     Args:
         dim: D.

@@ -20,7 +20,7 @@ def solve_tanh(v: Tensor, s: Tensor) -> Tensor:
 
 class _Root(FirstOrderFunction):
     # Implicit function theorem, with g(a) = a + (s − 1) tanh(a): da/dv = 1/g′, da/ds = −tanh(a)/g′.
-    name = "the inverse of planar and Sylvester flows"
+    operation = "the inverse of planar and Sylvester flows"
 
     @staticmethod
     def forward(ctx: Any, v: Tensor, s: Tensor) -> Tensor:

@@ -35,14 +35,23 @@ def test_keeps_lengths_and_is_undone(scale: float, dtype: torch.dtype) -> None:
     assert not log_det.any()
 
 
-def test_the_length_of_a_vector_does_not_matter() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("length", [1e-30, 1e-20, 1e-12, 1e-8, 1e-6, 3.0, 1e6, 1e12, 1e30])
+def test_the_length_of_a_vector_does_not_matter(length: float, dtype: torch.dtype) -> None:
     flow = Householder(4, 3)
-    v = torch.randn(1, 3, 4, dtype=torch.float64)
-    z = torch.randn(1, 4, dtype=torch.float64)
-    longer = v * torch.tensor([1e-6, 3.0, 1e6]).unsqueeze(-1)
-    torch.testing.assert_close(
-        flow(z, longer.flatten(1))[0], flow(z, v.flatten(1))[0], rtol=1e-9, atol=1e-12
-    )
+    v = torch.randn(1, 3, 4, dtype=dtype)
+    z = torch.randn(1, 4, dtype=dtype)
+    lengths = torch.tensor([length, 1.0, length], dtype=dtype).unsqueeze(-1)
+    eps = torch.finfo(dtype).eps
+    images, gradients = [], []
+    for scale in (torch.ones_like(lengths), lengths):
+        params = (scale * v).flatten(1).requires_grad_()
+        y, _ = flow(z, params)
+        images.append(y)
+        (gradient,) = torch.autograd.grad(y.sum(), params)
+        gradients.append(gradient.unflatten(1, (3, 4)) * scale)
+    torch.testing.assert_close(*images, rtol=0, atol=10 * eps)
+    torch.testing.assert_close(*gradients, rtol=0, atol=100 * eps)
 
 
 def test_a_zero_vector_is_left_out_with_finite_gradients() -> None:

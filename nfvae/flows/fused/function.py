@@ -9,7 +9,7 @@ from nfvae.autograd import FirstOrderFunction
 class FusedFunction(FirstOrderFunction):
     """A fast form of a flow; what it does not support, the flow's readable form does."""
 
-    name = "the fused form of a flow"
+    operation = "the fused form of a flow"
     advice = "; build the flow with fused=False for that"
 
 
