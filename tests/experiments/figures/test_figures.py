@@ -4,8 +4,8 @@ import torch
 from matplotlib.colors import to_hex
 
 from nfvae.experiments.figures.bars import activity_figure, log_det_figure
-from nfvae.experiments.figures.course import (
-    Course,
+from nfvae.experiments.figures.curves import (
+    BoundCurve,
     bound_figure,
     sweep_figure,
     terms_figure,
@@ -55,8 +55,12 @@ def test_units_are_out_of_all():
 
 
 def test_sweep_shares_a_colour_among_seeds_and_dashes_what_is_not_complete():
-    courses = [Course(4, FALLING, True), Course(16, FALLING, False), Course(4, FALLING, True)]
-    figure = sweep_figure(courses, gaussian=[Course(0, FALLING, True)], split="training")
+    curves = [
+        BoundCurve(4, FALLING, True),
+        BoundCurve(16, FALLING, False),
+        BoundCurve(4, FALLING, True),
+    ]
+    figure = sweep_figure(curves, gaussian=[BoundCurve(0, FALLING, True)], split="training")
     (axes,) = figure.axes
     labels = axes.get_legend_handles_labels()[1]
     assert labels == ["no flow (K = 0)", "K = 4", "K = 16"]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from nfvae.experiments.figures.bars import activity_figure, log_det_figure
-from nfvae.experiments.figures.course import Course, bound_figure, sweep_figure, units_figure
+from nfvae.experiments.figures.curves import BoundCurve, bound_figure, sweep_figure, units_figure
 from nfvae.experiments.figures.length import length_figure
 from nfvae.experiments.figures.plane import plane_figure
 from nfvae.experiments.figures.style import DIGITS
@@ -30,11 +30,13 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_every_colour_of_every_figure_has_one_for_the_dark(sweep: Path):
-    course = Series([1, 2], [3.0, 2.0])
+    curve = Series([1, 2], [3.0, 2.0])
     figures = [
-        bound_figure(course, course),
-        units_figure(course, 40),
-        sweep_figure([Course(K, course, True) for K in range(1, 8)], [Course(0, course, True)], ""),
+        bound_figure(curve, curve),
+        units_figure(curve, 40),
+        sweep_figure(
+            [BoundCurve(K, curve, True) for K in range(1, 8)], [BoundCurve(0, curve, True)], ""
+        ),
         activity_figure([0.5, 0.001], 0.01),
         log_det_figure([0.5, -0.2]),
         plane_figure(torch.randn(40, 2), torch.arange(40) % 10),

@@ -47,7 +47,7 @@ class Hostile:
 
 def test_code_is_not_run(tmp_path, capsys):
     path = tmp_path / "hostile.pt"
-    torch.save({"format": 1, "model": Hostile()}, path)
+    torch.save({"format": 2, "model": Hostile()}, path)
     with pytest.raises(CheckpointError, match="could run code"):
         load_checkpoint(path)
     path.write_bytes(pickle.dumps(Hostile()))
@@ -58,7 +58,7 @@ def test_code_is_not_run(tmp_path, capsys):
 
 def test_foreign_format(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
-    with pytest.raises(CheckpointError, match="format 1"):
+    with pytest.raises(CheckpointError, match="format 2"):
         load_checkpoint(tmp_path / "foreign.pt")
     torch.save({"format": 99}, tmp_path / "newer.pt")
     with pytest.raises(CheckpointError, match="found: 99"):

@@ -178,14 +178,14 @@ def test_a_scalar_that_is_not_what_it_looks_like_is_refused_by_name(write_run, v
     folder = write_run("odd", {})
     with (folder / "config.yaml").open("a") as file:
         file.write(f"x: {value}\n")
-    assert "odd/config.yaml is no YAML" in refusal(folder)
+    assert "odd/config.yaml is not valid YAML" in refusal(folder)
 
 
 def test_a_mapping_that_holds_itself_is_refused_by_name(write_run):
     folder = write_run("odd", {})
     with (folder / "config.yaml").open("a") as file:
         file.write("x: &a {b: *a}\n")
-    assert "odd/config.yaml is no YAML" in refusal(folder)
+    assert "odd/config.yaml is not valid YAML" in refusal(folder)
 
 
 def test_links_to_runs_are_followed_once(write_run, tmp_path):

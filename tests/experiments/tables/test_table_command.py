@@ -69,8 +69,8 @@ def test_a_missing_seed_is_told_as_one_would_type_it(runs, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "error: the following arguments are required: folder; --help tells more\n"),
-        (["--oot", "x", "y"], "error: unrecognized arguments: --oot; --help tells more\n"),
+        ([], "error: the following arguments are required: folder; see --help\n"),
+        (["--oot", "x", "y"], "error: unrecognized arguments: --oot; see --help\n"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, told, capsys):
