@@ -24,7 +24,7 @@ def lines(figure):
     return {line.get_label(): line for line in axes.lines}
 
 
-def test_bound_shows_both_courses_and_fits_what_comes_late():
+def test_bound_shows_both_curves_and_fits_what_comes_late():
     train = Series([1, *STEPS], [500.0, *(101.0 - i for i in range(10))])
     figure = bound_figure(train, FALLING)
     drawn = lines(figure)
@@ -105,3 +105,18 @@ def test_points_of_a_plane_are_drawn_where_they_are_as_their_digit():
     assert len({group.get_facecolor().tobytes() for group in axes.collections}) == 3
     (axes,) = plane_figure(z, None).axes
     assert torch.equal(torch.as_tensor(axes.collections[0].get_offsets()).float(), z)
+
+
+def test_a_curve_of_one_point_has_a_marker():
+    one, none = Series([100], [5.0]), Series([], [])
+    for figure in (
+        bound_figure(one, none),
+        terms_figure({"KL": one}),
+        units_figure(one, 40),
+        sweep_figure([BoundCurve(4, one, False)], [BoundCurve(0, one, True)], "training"),
+    ):
+        points = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+        assert points
+        assert all(line.get_marker() == "o" for line in points)
+    (line,) = sweep_figure([BoundCurve(4, FALLING, True)], [], "training").axes[0].lines
+    assert line.get_marker() in ("", "None")

@@ -7,6 +7,7 @@ from nfvae.experiments.figures.pictures import (
     interpolations,
     latent_plane,
     prior_samples,
+    stack,
     traversals,
 )
 
@@ -63,3 +64,10 @@ def test_interpolation_is_straight_between_samples_of_its_two_images(tiny_vae, c
 
 def test_samples_fill_rows_and_columns(tiny_vae, cells):
     assert cells(prior_samples(tiny_vae(), SHAPE, torch.Generator(), 2, 7)).shape[:2] == (2, 7)
+
+
+def test_grids_above_each_other_keep_all_borders(tiny_vae):
+    """One grid of 4 rows, and the same rows as two grids."""
+    grid = prior_samples(tiny_vae(), SHAPE, torch.Generator(), 4, 3)
+    height = 2 * (SHAPE[0] + 2)
+    assert torch.equal(stack([grid[:, : height + 2], grid[:, height:]]), grid)

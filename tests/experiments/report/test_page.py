@@ -9,9 +9,9 @@ import pytest
 from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.report.page import make_page
-from nfvae.experiments.tables import collect
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.experiments.tables import collect
 
 
 def results(folder):
@@ -80,7 +80,7 @@ def test_what_is_not_there_is_told(sweep, read_page):
     assert "b" not in page.tags  # the message is text, not markup
     assert "not complete " + str(sweep / "planar_40_0") in text
     assert "flow=planar K=20 seed=1" in text
-    assert "No checkpoint is kept here" in text
+    assert "There are no checkpoints" in text
     assert "varied: K0, 10, 20" in text  # a term and its description
 
 
@@ -125,7 +125,7 @@ def test_pictures_of_a_trained_model_or_why_not(small_config, tmp_path, read_pag
 
 def test_without_models_torch_is_not_imported(sweep):
     code = (
-        "import sys; from pathlib import Path; from nfvae.experiments.commands.report import report; "
+        "import sys; from nfvae.experiments.commands.report import report; "
         "assert report(sys.argv[1:]) == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(sweep)], check=True, capture_output=True)

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from nfvae.errors import NfvaeError
 from nfvae.experiments.commands.table import table
-from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables import collect, make_cells
 
 AGAIN = {
@@ -77,7 +75,7 @@ def test_an_evaluation_without_a_configuration(evaluated):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"step": 30000}, "is of step=30000, the run's best checkpoint of step=40000; evaluate"),
         ({"checkpoint": "last"}, "is of step=40000, the run's last checkpoint of step=50000"),
@@ -93,20 +91,30 @@ def test_an_evaluation_without_a_configuration(evaluated):
         ({"num_importance_samples": 0}, "must be null exactly where"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(evaluated, changes, told):
+def test_what_cannot_be_used_is_left_out_with_a_warning(evaluated, changes, message, capsys):
     folder, file = evaluated(**changes)
-    with pytest.raises(NfvaeError) as caught:
-        collect([folder])
-    assert str(caught.value).startswith(str(file))
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
+    found = collect([folder])
+    assert (len(found.runs), found.evaluations) == (1, [])
+    (warning,) = found.warnings
+    assert warning.startswith(str(file))
+    assert message in warning
+    assert "\n" not in warning
+    assert table([str(folder)]) == 0
+    assert capsys.readouterr().err == f"left out    {warning}\n"
 
 
-def test_a_copy_under_another_name_is_refused(evaluated):
+@pytest.mark.parametrize("content", ["{", "[1]", '{"neg_elbo": 1}', "\x00"])
+def test_a_damaged_evaluation_is_left_out(evaluated, content):
+    folder, file = evaluated()
+    file.write_text(content)
+    assert len(collect([folder]).warnings) == 1
+
+
+def test_a_copy_under_another_name_is_left_out(evaluated):
     folder, file = evaluated(split="val")
     file.rename(folder / "evaluation_val copy.json")
-    with pytest.raises(ResultsError, match="is of split=val, so its name is wrong; move it"):
-        collect([folder])
+    (warning,) = collect([folder]).warnings
+    assert "is of split=val, so its name is wrong; rename it" in warning
 
 
 def test_what_else_the_file_says_of_the_run_does_not_count(evaluated):
@@ -125,12 +133,12 @@ def test_tables_show_both_and_miss_no_evaluation(evaluated, write_run, tmp_path,
     evaluated()
     write_run("other", {}, seed=1)
     assert table([str(tmp_path)]) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    heads = [line for line in told.out.splitlines() if line.startswith("MNIST")]
+    output = capsys.readouterr()
+    assert output.err == ""
+    heads = [line for line in output.out.splitlines() if line.startswith("MNIST")]
     assert ["S = 200. " in head for head in heads] == [True, False]
-    assert told.out.count("| planar | 10 | 90.50 | 85.50 | 5.00 | 26.50 | 21 |") == 1
-    assert told.out.count("| planar | 10 | 90.00 ± 0.00 | 86.00 ± 0.00 | 4.00 ± 0.00 |") == 1
+    assert output.out.count("| planar | 10 | 90.50 | 85.50 | 5.00 | 26.50 | 21 |") == 1
+    assert output.out.count("| planar | 10 | 90.00 ± 0.00 | 86.00 ± 0.00 | 4.00 ± 0.00 |") == 1
 
 
 def test_published_values_stand_beside_test_images_alone(evaluated, capsys):

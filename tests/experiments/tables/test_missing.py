@@ -63,3 +63,23 @@ def test_the_families_of_one_k_are_those_of_the_configuration():
         if "K" in content:
             fixed[content["flow"]["name"]] = content["K"]
     assert fixed == FIXED_K
+
+
+def test_a_sweep_trains_one_model_with_k_0(write_run, missing_from):
+    for flow, K in [("planar", 0), ("planar", 4), ("radial", 4)]:
+        for seed in (0, 1):
+            write_run(f"{flow}{K}{seed}", flow=flow, K=K, seed=seed)
+    assert missing_from() == []
+    write_run("third", flow="planar", K=4, seed=2)
+    assert missing_from() == [
+        ("ours", "planar", 0, (2,), False),
+        ("ours", "radial", 4, (2,), False),
+    ]
+
+
+def test_the_gaussian_may_be_that_of_any_flow(write_run, missing_from):
+    write_run("a", flow="none", K=0, seed=0)
+    write_run("b", flow="planar", K=0, seed=1)
+    write_run("c", flow="planar", K=4, seed=0)
+    write_run("d", flow="planar", K=4, seed=1)
+    assert missing_from() == []
