@@ -116,7 +116,7 @@ def _draw_published(
 ) -> None:
     """Draw the published values of the measured flows, without letting them set the axes."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    shown = [low, high]
+    in_sight = [low, high]
     for source in sources:
         for flow, style in styles.items():
             points = {
@@ -126,12 +126,12 @@ def _draw_published(
             }
             if len(points) > 1:  # more than the Gaussian that all flows share
                 axes.plot([*points], [*points.values()], color=style["color"], **PUBLISHED_STYLE)
-                shown += [value for K, value in points.items() if left <= K <= right]
-    room, margin = MAX_EXTENSION * (high - low), MARGIN * (max(shown) - min(shown))
+                in_sight += [value for K, value in points.items() if left <= K <= right]
+    room, margin = MAX_EXTENSION * (high - low), MARGIN * (max(in_sight) - min(in_sight))
     axes.set_xlim(left, right)
     axes.set_ylim(
-        max(low - room, min(low, min(shown) - margin)),
-        min(high + room, max(high, max(shown) + margin)),
+        max(low - room, min(low, min(in_sight) - margin)),
+        min(high + room, max(high, max(in_sight) + margin)),
     )
 
 
@@ -151,6 +151,6 @@ def _legend(
     if len(dashes) > 1:
         for (protocol, variant), dash in dashes.items():
             name = f"protocol {protocol}" if protocol else "no protocol"
-            label = one_line(f"{name}, {variant}" if variant else name)
+            label = one_line(f"{name}, {variant}" if variant else name).replace("$", r"\$")
             handles.append(handle(label, color="0.3", linestyle=dash))
     return handles + [handle(source.label, color="0.3", **PUBLISHED_STYLE) for source in sources]

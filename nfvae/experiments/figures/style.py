@@ -21,7 +21,7 @@ LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, QUIET, GRID = "#24292f", "#57606a", "#d8dee4"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, readable in grey
 
-# Ten colours of Petroff (2021), which colour-blind readers can tell apart.
+# Ten colours of Petroff (2021), distinct for colour-blind readers.
 DIGITS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",

@@ -66,7 +66,7 @@ def read_all_results(run: Run) -> dict[str, Any]:
 
 
 def make_row(run: Run, raw: Mapping[str, Any]) -> Row:
-    """A run's numbers. `raw`, all of results.json, may lack some in early versions."""
+    """A run's numbers. `raw` is all of results.json, which has fewer keys in early versions."""
     results = run.results
     seconds, log_det = raw.get("train_seconds"), raw.get("sum_log_det")
     return Row(

@@ -2,16 +2,20 @@
 
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nfvae.experiments.errors import printable
 from nfvae.experiments.storage.json_file import MAX_NUMBER
 from nfvae.experiments.storage.regular_file import open_regular
 
-MAX_BYTES = 2**31
-TAIL_BYTES = 65536
+MAX_BYTES = 2**29
+MAX_LINE_BYTES = 2**20  # a longer line counts as several, none of which is a record
+TAIL_BYTES = 2**16
 PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
@@ -26,12 +30,12 @@ def read_history(metrics: Path) -> dict[str, Series]:
     """Every quantity by its name, "group/name"; empty if nothing was logged.
 
     Lines that a kill or a full disk has cut are skipped. Where a step was repeated after a rewind,
-    the last line counts.
+    the last line counts. Prints a note if the file exists and cannot be read.
     """
     points: dict[str, dict[int, float]] = defaultdict(dict)
     try:
         with open_regular(metrics, MAX_BYTES) as file:
-            for line in file:
+            for line in iter(partial(file.readline, MAX_LINE_BYTES), b""):
                 try:
                     step, record = _parse(line)
                     values = {str(name): float(value) for name, value in record.items()}
@@ -40,7 +44,10 @@ def read_history(metrics: Path) -> dict[str, Series]:
                 for name, value in values.items():
                     if abs(value) <= MAX_NUMBER:
                         points[name][step] = value
-    except OSError:
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        print(f"note: {printable(str(metrics))} cannot be read: {error.strerror}", file=sys.stderr)
         return {}
     return {
         name: Series(sorted(by_step), [by_step[step] for step in sorted(by_step)])

@@ -13,7 +13,7 @@ from nfvae.experiments.tables.results import Conditions, Run
 from nfvae.experiments.tables.settings import Settings, assignments, settings_of
 
 Quantity = Literal["neg_elbo", "nll", "gap", "kl", "active_units"]
-# How to tell runs apart whose configurations are unknown or the same.
+# What distinguishes runs whose configurations are unknown or the same.
 RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "networks")
 
 
@@ -36,8 +36,8 @@ class Cell:
     """The runs of one model under one protocol, in order of their seeds.
 
     Attributes:
-        variant: the settings or the folder that tell this cell from others of the same conditions,
-            protocol, flow and K; "" if there are no others.
+        variant: the settings or the folder in which this cell differs from others of the same
+            conditions, protocol, flow and K; "" if there are no others.
     """
 
     conditions: Conditions
@@ -144,7 +144,7 @@ def _result_settings(run: Run) -> Settings:
 
 
 def _differing(groups: Sequence[Sequence[Run]]) -> set[str]:
-    """Keys of what differs between groups of runs, by their configurations if those tell."""
+    """Keys whose values differ between groups of runs, from their configurations if known."""
     known = [settings_of(run.config) for run, *_ in groups if run.config is not None]
     keys = _varying(known)
     if len(known) < len(groups) or (len(groups) > 1 and not keys):

@@ -1,4 +1,4 @@
-"""Pictures of a model are grids of what the model says."""
+"""Pictures of a model are grids of what its decoder returns."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_plane_has_z2_upwards(tiny_vae, cells):
     assert torch.allclose(tiles, image(vae, z))
 
 
-def test_traversal_moves_one_unit_a_row(tiny_vae, cells):
+def test_traversal_moves_one_unit_per_row(tiny_vae, cells):
     vae, z = tiny_vae(dim=3), torch.tensor([0.3, -0.7, 1.1]).double()
     tiles = cells(traversals(vae, z, torch.tensor([2, 0]), SHAPE, columns=3))
     for row, unit in enumerate((2, 0)):

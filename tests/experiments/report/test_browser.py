@@ -46,7 +46,7 @@ def browse(tmp_path):
     return load
 
 
-def test_loads_in_silence_and_alone_with_the_numbers_of_the_results(sweep, browse, read_page):
+def test_loads_without_messages_or_requests_and_shows_the_results(sweep, browse, read_page):
     document, said, asked = browse(make_page([sweep], collect([sweep])))
     assert said == []
     assert asked == set()
@@ -59,7 +59,7 @@ def test_loads_in_silence_and_alone_with_the_numbers_of_the_results(sweep, brows
     }
 
 
-def test_would_notice_a_page_that_asks_or_complains(sweep, browse):
+def test_would_notice_requests_and_messages(sweep, browse):
     page = make_page([sweep], collect([sweep])).replace(
         "<main>", '<main><img src="http://nowhere.invalid/a.png">'
     )

@@ -34,7 +34,7 @@ def test_captions_name_the_split_that_is_drawn(logged, splits, said):
     assert captions[2].endswith(f"mean over 1,000 {said} images at step 4")
 
 
-def test_of_nothing_logged_there_is_nothing(logged):
+def test_without_a_log_there_are_no_curves(logged):
     assert list(run_curves(logged(), latent_dim=2)) == []
 
 
@@ -58,14 +58,14 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
 
 
 def test_steps_of_the_flow_are_in_order_beyond_99(tmp_path, monkeypatch):
-    shown = []
+    drawn = []
     figure = curves.log_det_figure
     monkeypatch.setattr(
-        curves, "log_det_figure", lambda values: shown.extend(values) or figure(values)
+        curves, "log_det_figure", lambda values: drawn.extend(values) or figure(values)
     )
     by_step = {f"flow/log_det_step_{k:02}": float(k) for k in range(1, 121)}
     bound = {f"{split}/{term}": 9.0 for split in ("train", "val") for term in ("neg_elbo", "kl")}
     line = {"step": 1, **bound, **by_step, "flow/log_det_step_all": 7.0}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
     list(run_curves(tmp_path, latent_dim=2))
-    assert shown == list(range(1, 121))
+    assert drawn == list(range(1, 121))

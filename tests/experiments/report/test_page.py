@@ -18,7 +18,7 @@ def results(folder):
     return [json.loads(file.read_text()) for file in sorted(folder.glob("*/results.json"))]
 
 
-def test_the_page_needs_nothing_from_elsewhere(sweep, read_page):
+def test_the_page_is_self_contained(sweep, read_page):
     text = make_page([sweep], collect([sweep]))
     page = read_page(text)
     assert {link.partition(":")[0] for link in page.fetched if not link.startswith("#")} == {"data"}
@@ -59,7 +59,7 @@ def test_numbers_are_those_of_the_results(sweep, read_page):
     assert f"lowest −ELBO, nats: {flow}, K = {K}{lowest:.2f}" in page.text
 
 
-def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):
+def test_an_evaluation_has_a_table_and_is_not_counted_as_a_run(sweep, read_page):
     before = read_page(make_page([sweep], collect([sweep])))
     measured = json.loads((sweep / "planar_10_0" / "results.json").read_text())
     again = measured | {"num_importance_samples": 200, "nll": 86.75}
@@ -72,7 +72,7 @@ def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):
     assert page.text.count("missing") == before.text.count("missing")
 
 
-def test_what_is_not_there_is_told(sweep, read_page):
+def test_failed_incomplete_and_missing_runs_are_listed(sweep, read_page):
     page = read_page(make_page([sweep], collect([sweep])))
     text = " ".join(page.text.split())
     assert "failed " + str(sweep / "planar_10_1") in text
@@ -91,19 +91,21 @@ def test_a_name_is_text(tmp_path, write_run, read_page):
     assert '<script>alert("1")<' in page.text
 
 
-def test_a_run_that_goes_on_has_a_page(sweep, read_page):
+def test_an_unfinished_run_has_a_page(sweep, read_page):
     page = read_page(make_page([sweep / "planar_40_0"], collect([sweep / "planar_40_0"])))
     assert "planar, K = 40, seed 0" in page.text
     assert "results" not in page.tables
     assert page.tags.count("svg") == 4
 
 
-def test_no_run_is_no_page(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="no run below"):
         make_page([tmp_path], collect([tmp_path]))
 
 
-def test_pictures_of_a_trained_model_or_why_not(small_config, tmp_path, read_page):
+def test_pictures_of_a_trained_model_or_the_reason_why_there_are_none(
+    small_config, tmp_path, read_page
+):
     folder = RunFolder(tmp_path / "run")
     run_training(small_config("model.latent_dim=2"), folder, StopRequest())
     page = read_page(make_page([folder.path], collect([folder.path])))

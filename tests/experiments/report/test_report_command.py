@@ -5,7 +5,7 @@ from nfvae.experiments.commands.report import report
 from nfvae.experiments.report.run_texts import folders_title
 
 
-def test_writes_where_it_is_told(sweep, tmp_path, capsys):
+def test_writes_to_out(sweep, tmp_path, capsys):
     out = tmp_path / "page.html"
     assert report([str(sweep / "none_0_0"), str(sweep / "none_0_1"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"written to  {out}\n"
@@ -55,7 +55,7 @@ def test_published_values_can_be_left_out(sweep):
 
 
 def test_links_are_not_followed(sweep, tmp_path):
-    """Neither where the page is written nor in what is shown."""
+    """Neither to write the page nor to read what it shows."""
     victim = tmp_path / "victim"
     victim.write_text("secret")
     for name in (".report.html.tmp", "report.html"):

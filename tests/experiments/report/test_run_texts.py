@@ -19,7 +19,7 @@ def test_best_of_every_flow_before_medians(tmp_path, write_run):
     assert [path.name for path in choose_models(runs, max_number=2)] == ["planar0", "nice0"]
 
 
-def test_configurations_are_what_varies_and_what_does_not():
+def test_configurations_are_split_into_varying_and_shared():
     first = {"K": 2, "optim": {"lr": 0.1, "name": "adam"}, "run": {"dir": "a"}, "device": "cpu"}
     second = {"K": 10, "optim": {"lr": 0.1}, "run": {"dir": "b"}, "device": "cuda"}
     varying, shared = configuration([first, second])
@@ -43,7 +43,7 @@ def test_provenance_names_every_value_once():
     ]
 
 
-def test_a_line_without_what_an_older_file_lacks(tmp_path, write_run):
+def test_a_row_of_an_older_file_has_gaps(tmp_path, write_run):
     folder = write_run("run", nll=None, nll_se=None, num_importance_samples=0)
     (run,) = collect([Path(folder)]).runs
     shown = make_row(run, {})

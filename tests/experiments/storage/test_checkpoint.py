@@ -75,7 +75,7 @@ def test_a_checkpoint_of_0_1_is_refused_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
-def test_what_cannot_be_read_is_not_called_damaged(saved, monkeypatch, number):
+def test_an_unreadable_checkpoint_is_not_called_damaged(saved, monkeypatch, number):
     def broken(*arguments):
         raise OSError(number, os.strerror(number))
 

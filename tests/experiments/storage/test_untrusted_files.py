@@ -39,12 +39,13 @@ def not_a_file(request, tmp_path):
     return path
 
 
-def test_only_regular_files_are_read(not_a_file):
+def test_only_regular_files_are_read(not_a_file, capsys):
     for read in (read_config_file, read_results_json):
         with pytest.raises(RunFolderError, match=r"config\.yaml cannot be read: ") as caught:
             read(not_a_file)
         assert "\n" not in str(caught.value)
     assert read_history(not_a_file) == {}
+    assert capsys.readouterr().err.startswith(f"note: {not_a_file} cannot be read: ")
     with pytest.raises(OSError, match=r"it is|No such device"):
         list(latest(not_a_file))
     failure = not_a_file.rename(not_a_file.with_name("failure.txt"))

@@ -93,7 +93,7 @@ def test_copies_of_a_run_count_once(write_run, cells_of):
 
 
 @pytest.mark.parametrize("config", [{}, None])
-def test_a_seed_repeated_with_other_numbers_is_told_apart_by_folder(write_run, cells_of, config):
+def test_a_repeated_seed_with_other_numbers_is_labelled_by_folder(write_run, cells_of, config):
     for seed in (0, 1):
         write_run(f"mine/seed{seed}", config=config, seed=seed)
         write_run(f"sweeps/theirs/seed{seed}", config=config, seed=seed, neg_elbo=90.5)
@@ -104,7 +104,7 @@ def test_a_seed_repeated_with_other_numbers_is_told_apart_by_folder(write_run, c
     assert (other.K, other.variant) == (20, ours.variant)
 
 
-def test_a_seed_repeated_in_one_folder_is_told_apart_by_run(write_run, cells_of):
+def test_a_repeated_seed_in_one_folder_is_labelled_by_run(write_run, cells_of):
     write_run("a")
     write_run("b", neg_elbo=90.5)
     assert [variant.rpartition("/")[2] for variant, _ in variants(cells_of())] == ["a", "b"]
@@ -119,9 +119,7 @@ def test_a_seed_repeated_in_one_folder_is_told_apart_by_run(write_run, cells_of)
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
-def test_runs_of_other_settings_are_cells_of_their_own(
-    write_run, cells_of, section, expected, seed
-):
+def test_runs_with_other_settings_are_separate_cells(write_run, cells_of, section, expected, seed):
     write_run("a", config={}, seed=0)
     write_run("b", config=section, seed=seed)
     assert variants(cells_of()) == [(expected[0], [0]), (expected[1], [seed])]

@@ -1,8 +1,9 @@
-"""What the triptych shows, read back from its lines."""
+"""The figure against K, read back from its lines."""
 
 import pytest
 
 from nfvae.experiments.figures.length import length_figure
+from nfvae.experiments.figures.style import pixels
 from nfvae.experiments.tables import PUBLISHED, collect, make_cells
 
 LENGTHS = {("none", 0): 94.0, ("planar", 10): 92.0, ("planar", 20): 91.0}
@@ -48,7 +49,7 @@ def test_published_values_are_dotted_in_their_flows_colour(cells_of):
     assert line.get_color() == planar.get_color()
 
 
-def test_flows_and_protocols_have_styles_of_their_own(cells_of):
+def test_flows_and_protocols_have_distinct_styles(cells_of):
     other = {("radial", 10): 93.0, ("radial", 20): 92.0}
     cells_of(protocol="ours")
     figure = length_figure(cells_of(LENGTHS | other, protocol="paper"), published=[])
@@ -97,14 +98,15 @@ def test_published_values_of_other_conditions_are_not_drawn(cells_of, other):
     assert "R&M 2015" not in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_variants_are_lines_of_their_own(write_run, tmp_path):
+def test_variants_are_separate_lines(write_run, tmp_path):
     for lr in (0.001, 0.002):
         for flow, K in LENGTHS:
-            config = {"optim": {"lr": lr}}
+            config = {"optim": {"lr": lr, "decay": f"$\\frac{lr}$"}}  # not a formula
             write_run(f"{flow}{K}{lr}", config, flow=flow, K=K, neg_elbo=90 + lr)
     cells = make_cells(collect([tmp_path]).runs)
     figure = length_figure(cells, published=[])
     assert [(K, 90.001) for K in (0, 10, 20)] in lines(figure.axes[0])
     assert [(K, 90.002) for K in (0, 10, 20)] in lines(figure.axes[0])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "protocol ours, optim.lr=0.002" in labels
+    assert r"protocol ours, optim.decay=\$\frac0.002\$ optim.lr=0.002" in labels
+    assert len(pixels(figure))

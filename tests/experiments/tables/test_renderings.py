@@ -1,4 +1,4 @@
-"""Tables of made-up numbers to the letter."""
+"""Tables of made-up numbers, compared with their exact text."""
 
 import csv
 import io
@@ -156,7 +156,7 @@ def test_protocols_have_a_column_where_there_are_several(write_run, tmp_path):
     ]
 
 
-def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp_path):
+def test_notes_list_all_values_and_name_unknown_settings(write_run, tmp_path):
     write_run("a", config={"optim": {"lr": 0.002}})
     write_run("b", config={}, K=20)
     runs = collect([tmp_path]).runs
@@ -184,7 +184,7 @@ def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp
         {"likelihood": "normal"},
     ],
 )
-def test_published_values_stand_beside_like_models_only(write_run, tmp_path, other):
+def test_published_values_are_shown_only_where_they_compare(write_run, tmp_path, other):
     write_run("a", flow="none", K=0, **other)
     (table,) = make_tables(make_cells(collect([tmp_path]).runs))
     assert {column.source for column in table.columns} == {""}
@@ -213,7 +213,7 @@ def test_settings_reach_no_table_unescaped(write_run, tmp_path):
         assert not re.search("^# c", rendered, re.MULTILINE)
 
 
-def test_variants_are_a_column_of_their_own(write_run, tmp_path):
+def test_variants_have_a_column(write_run, tmp_path):
     write_run("a", config={})
     write_run("b", config={"optim": {"lr": 0.002}})
     cells = make_cells(collect([tmp_path]).runs)

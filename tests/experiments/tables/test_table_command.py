@@ -27,7 +27,7 @@ def runs(write_run, write_unfinished, tmp_path):
     return tmp_path / "runs"
 
 
-def test_writes_the_same_bytes_whatever_the_order_and_the_process(runs, tmp_path, capsys):
+def test_writes_the_same_bytes_in_any_order_and_process(runs, tmp_path, capsys):
     table([str(runs), "--out", str(tmp_path / "first")])
     output = capsys.readouterr().out
     folders = sorted(map(str, runs.iterdir()), reverse=True)
@@ -48,7 +48,7 @@ def test_writes_the_same_bytes_whatever_the_order_and_the_process(runs, tmp_path
     assert output.startswith("MNIST, fixed binarization")
 
 
-def test_tells_what_is_unfinished_and_missing(runs, capsys):
+def test_reports_what_is_unfinished_and_missing(runs, capsys):
     assert table([str(runs)]) == 0
     output = capsys.readouterr()
     assert output.err.splitlines() == [
@@ -59,7 +59,7 @@ def test_tells_what_is_unfinished_and_missing(runs, capsys):
     assert "unfinished" not in output.out
 
 
-def test_a_missing_seed_is_output_as_one_would_type_it(runs, capsys):
+def test_a_missing_seed_is_printed_as_overrides(runs, capsys):
     for name in ("planar20s1", "planar10s0"):
         for file in (runs / name).iterdir():
             file.unlink()
@@ -108,7 +108,7 @@ def test_an_error_of_the_script_is_one_line():
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_reader_that_has_had_enough_costs_no_file(runs, tmp_path):
+def test_a_closed_pipe_does_not_prevent_the_files(runs, tmp_path):
     words = [sys.executable, str(SCRIPT), str(runs), "--out", str(tmp_path / "out")]
     command = f"{shlex.join(words)} | true"
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
@@ -154,7 +154,7 @@ def test_help_and_tables_need_no_torch():
 REFERENCE = SCRIPT.parents[1] / "outputs" / "reference"
 
 
-def test_a_run_of_ones_own_beside_the_reference_runs(tmp_path, capsys):
+def test_a_new_run_is_compared_with_the_reference_runs(tmp_path, capsys):
     """As in a fresh clone: outputs/reference holds runs of one model with several settings."""
     shutil.copytree(REFERENCE, tmp_path / "outputs" / "reference")
     own = tmp_path / "outputs" / "planar_K16_seed0"
@@ -169,7 +169,7 @@ def test_a_run_of_ones_own_beside_the_reference_runs(tmp_path, capsys):
     assert report([str(tmp_path / "outputs")]) == 0
 
 
-def test_folders_are_given_as_evaluate_takes_them(runs, capsys, monkeypatch):
+def test_folders_can_be_given_as_for_evaluate(runs, capsys, monkeypatch):
     table([str(runs)])
     expected = capsys.readouterr().out
     monkeypatch.setenv("HOME", str(runs.parent))
