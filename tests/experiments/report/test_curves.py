@@ -1,4 +1,4 @@
-"""Of a run that validates nothing, the curves are those of training; of others, as they were."""
+"""Curves are of the validation split, or of training in a run without validation."""
 
 import json
 
