@@ -22,14 +22,20 @@ class ResultsError(NfvaeError):
     """Results that are damaged, or that do not belong in one table."""
 
 
+def printable(text: str) -> str:
+    """Text from a file or a name, with control characters (terminal escapes, newlines) escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def one_line(value: object, length: int = 60) -> str:
-    """A value as one line of text, cut where it is long."""
-    text = " ".join(("null" if value is None else str(value)).split())
+    """A value as one line of printable text, cut where it is long."""
+    text = printable(" ".join(("null" if value is None else str(value)).split()))
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def fail(message: str) -> int:
     """Print one line on standard error; return the exit status 1."""
+    message = printable(message)
     short = re.sub(r"\S{300,}", lambda word: f"{word[0][:60]}…{word[0][-30:]}", message)
     print(f"error: {short}", file=sys.stderr)
     return 1

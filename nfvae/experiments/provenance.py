@@ -1,7 +1,9 @@
-"""What made a result: versions and commit."""
+"""Which versions and which commit made a result."""
 
+import os
 import platform
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,13 @@ import torch
 
 import nfvae
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def provenance() -> dict[str, Any]:
-    """`versions` of the parts that numbers depend on, and `git_commit`.
+    """`versions` of what the numbers depend on, and `git_commit`.
 
-    To be asked for before the work: the checkout may be another one at its end.
+    To be called before the work, since the checkout may change until its end.
     """
     return {
         "versions": {
@@ -21,16 +25,31 @@ def provenance() -> dict[str, Any]:
             "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
-        "git_commit": _git_commit(),
+        "git_commit": _git_commit(ROOT),
     }
 
 
-def _git_commit() -> str | None:
-    """Commit of the checkout this package runs from, with "+" if it was changed; None if none."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-    folder = Path(__file__).parent
+def _git_commit(root: Path) -> str | None:
+    """Commit of the checkout this package runs from, with "+" if it has changes.
+
+    None for an installed package, also if its environment lies in the checkout of another project.
+    """
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        top = _git(root, "rev-parse", "--show-toplevel")
+        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["name"]
+        if Path(top).resolve() != root or project != nfvae.__name__:
+            return None
+        _git(root, "ls-files", "--error-unmatch", "nfvae/__init__.py")
+        return _git(root, "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
+    except (OSError, ValueError, KeyError, TypeError, subprocess.CalledProcessError):
         return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Output of git, whatever repository the environment names."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()

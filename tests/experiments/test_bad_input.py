@@ -131,8 +131,8 @@ TRAIN = [
 
 EVALUATE = [
     ("", "run must be given", "run=…"),
-    ("run=nowhere", "nowhere is no run folder", "config.yaml"),
-    ("run=file", "file is no run folder", "train.py"),
+    ("run=nowhere", "nowhere is not a run folder", "config.yaml"),
+    ("run=file", "file is not a run folder", "train.py"),
     (f"run={LONG}", "xxx", "…", "File name too long"),
     ("run=done eval.num_samples=-1", "eval.num_samples=-1", "greater than or equal to 0"),
     ("run=done eval.num_samples=many", "eval.num_samples=many", "valid integer"),
@@ -145,7 +145,7 @@ EVALUATE = [
     ("run=done eval.seed=-1", "eval.seed=-1", "greater than or equal to 0"),
     ("run=done K=3", "K is not a key", "--cfg job"),
     ("run=bad_config", "bad_config/config.yaml: K=-1", "greater than or equal to 0"),
-    ("run=bad_yaml", "bad_yaml/config.yaml is no YAML (line 2", "put it right"),
+    ("run=bad_yaml", "bad_yaml/config.yaml is not valid YAML (line 2", "correct it"),
     ("run=list_yaml", "list_yaml/config.yaml is not a mapping"),
     (
         "run=other_config",
@@ -156,8 +156,8 @@ EVALUATE = [
     ("run=no_best", "no checkpoint no_best/checkpoints/best.pt", "eval.checkpoint=last"),
     ("run=cut_best", "cut_best/checkpoints/best.pt is damaged", "eval.checkpoint=last"),
     ("run=hostile_best", "hostile_best/checkpoints/best.pt", "could run code"),
-    ("run=old_best", "old_best/checkpoints/best.pt", "format 1", "found: 0"),
-    ("run=foreign_best", "foreign_best/checkpoints/best.pt", "no checkpoint of format 1"),
+    ("run=old_best", "old_best/checkpoints/best.pt", "format 2", "found: 0"),
+    ("run=foreign_best", "foreign_best/checkpoints/best.pt", "not a checkpoint of format 2"),
 ]
 
 GO_ON = [  # train.py in the folder of a run that something happened to
@@ -166,7 +166,7 @@ GO_ON = [  # train.py in the folder of a run that something happened to
     ("no_good", "no_good/checkpoints/last.pt is damaged", "delete no_good/checkpoints/last.pt"),
     ("typed_last", "typed_last/checkpoints/last.pt", "step is 'ten'", "int", "cp "),
     ("best_gone", "no checkpoint best_gone/checkpoints/best.pt", "delete", "to train again"),
-    ("bad_yaml", "bad_yaml/config.yaml is no YAML (line 2", "put it right"),
+    ("bad_yaml", "bad_yaml/config.yaml is not valid YAML (line 2", "correct it"),
     ("no_config", "no_config", "config.yaml is missing", "put the file back"),
     ("bad_metrics", "bad_metrics/metrics.jsonl is damaged", "move it away"),
     ("text_results", "text_results/results.json: neg_elbo='low'", "delete the file"),
@@ -176,7 +176,7 @@ GO_ON = [  # train.py in the folder of a run that something happened to
 
 PICTURE = [
     ("", "run must be given", "run=…"),
-    ("run=nowhere", "nowhere is no run folder", "config.yaml"),
+    ("run=nowhere", "nowhere is not a run folder", "config.yaml"),
     ("run=done seed=-1", "seed=-1", "greater than or equal to 0"),
     ("run=done seed=1.5", "seed=1.5", "valid integer"),
     ("run=done file=nowhere/x.png", "nowhere is not a folder", "make it"),
@@ -187,7 +187,7 @@ PICTURE = [
 ]
 
 POSTERIOR_2D = [
-    ("run=nowhere", "nowhere is no run folder", "config.yaml"),
+    ("run=nowhere", "nowhere is not a run folder", "config.yaml"),
     ("run=[]", "run", "length of at least 1"),
     ("run=done images=[-1]", "images.0=-1", "greater than or equal to 0"),
     ("run=done images=[10000]", "images=10000", "allowed: 0 to 9999"),
@@ -329,11 +329,11 @@ def runs(tmp_path_factory, make_config):
     copy("no_config").config_file.unlink()
     copy("no_best").best.unlink()
     _damage(copy("cut_best").best)
-    torch.save({"format": 1, "model": Hostile()}, copy("hostile_best").best)
+    torch.save({"format": 2, "model": Hostile()}, copy("hostile_best").best)
     torch.save({"format": 0, "model": {}}, copy("old_best").best)
     torch.save([1, 2], copy("foreign_best").best)
     _damage(copy("cut_last").last)
-    torch.save({"format": 1, "model": Hostile()}, copy("hostile_last").last)
+    torch.save({"format": 2, "model": Hostile()}, copy("hostile_last").last)
     folder = copy("no_good")
     _damage(folder.last)
     _damage(folder.best)

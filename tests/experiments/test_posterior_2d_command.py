@@ -23,7 +23,7 @@ def test_refused_in_one_line(wrong):
 
 
 def test_needs_a_run_with_two_latents(make_config, tmp_path):
-    with pytest.raises(RunFolderError, match="no run folder"):
+    with pytest.raises(RunFolderError, match="not a run folder"):
         posterior_2d(PLAIN | {"run": str(tmp_path)})
     config = make_config("model.latent_dim=3")
     with RunFolder(tmp_path / "run").held(config), pytest.raises(ConfigError, match="needs 2"):

@@ -191,5 +191,5 @@ def test_bad_input_is_one_line_and_a_status(tmp_path):
     assert "planr" in fails("flow=planr")
     assert "more than once" in fails("K=1", "K=2")
     assert "run" in fails(script="evaluate.py")
-    assert "no run folder" in fails("run=nowhere", script="evaluate.py")
+    assert "not a run folder" in fails("run=nowhere", script="evaluate.py")
     assert list(tmp_path.iterdir()) == []

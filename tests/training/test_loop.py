@@ -19,10 +19,9 @@ from nfvae.experiments.monitoring import run_log
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training import callbacks
+from nfvae.training import Training, callbacks
 from nfvae.training.meter import Meter
 from nfvae.training.schedule import warmup_decay
-from nfvae.training import Training
 
 RESULTS = {
     "neg_elbo", "nll", "kl", "distortion", "sum_log_det", "active_units",

@@ -8,8 +8,8 @@ from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training.schedule import warmup_decay
 from nfvae.training import Training
+from nfvae.training.schedule import warmup_decay
 
 REWIND = ("trainer.on_nan=rewind", "trainer.val_every=10", "trainer.checkpoint_every=15")
 NO_WARMUP = "optim.warmup_steps=0"

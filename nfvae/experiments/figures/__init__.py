@@ -1,1 +1,1 @@
-"""Figures and grids of images, from results, logs or a model."""
+"""Figures and grids of images, made from results, logs or a model."""

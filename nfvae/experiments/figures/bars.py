@@ -1,4 +1,4 @@
-"""What each step of a flow, and each latent unit, does: one bar each."""
+"""Bar charts: the log-determinant of each flow step, and the activity of each latent unit."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nfvae.experiments.figures.style import LINE_COLOURS, QUIET, legend, panel
 
-FLOOR = 1e-4  # of the activity's axis; estimates of nothing are as often below zero as above
+FLOOR = 1e-4  # lower end of the logarithmic axis; estimates of zero can be negative
 
 
 def log_det_figure(by_step: Sequence[float]) -> Figure:
@@ -16,12 +16,12 @@ def log_det_figure(by_step: Sequence[float]) -> Figure:
     figure, axes = panel("k, step of the flow", "log |det| (nats)")
     axes.bar(range(1, len(by_step) + 1), by_step, color=LINE_COLOURS[0], width=0.75)
     axes.axhline(0, color=QUIET, linewidth=0.8)
-    _numbered(axes, len(by_step))
+    _number_bars(axes, len(by_step))
     return figure
 
 
 def activity_figure(activity: Sequence[float], threshold: float) -> Figure:
-    """Var_x E[z_i|x] of each latent unit in order, and the threshold of being active."""
+    """Var_x E[z_i|x] of each latent unit in descending order, and the threshold for active."""
     figure, axes = panel("latent units, in descending order", "Var E[z | x]")
     values = [max(value, FLOOR) for value in sorted(activity, reverse=True)]
     axes.bar(
@@ -35,11 +35,11 @@ def activity_figure(activity: Sequence[float], threshold: float) -> Figure:
     axes.axhline(threshold, color=LINE_COLOURS[1], linestyle="--", linewidth=1.2, label=label)
     axes.set_yscale("log")
     axes.set_ylim(FLOOR, 8 * max(1.0, *values))  # room for the legend
-    _numbered(axes, len(values))
+    _number_bars(axes, len(values))
     legend(axes)
     return figure
 
 
-def _numbered(axes: Axes, count: int) -> None:
+def _number_bars(axes: Axes, count: int) -> None:
     axes.set_xlim(0.3, count + 0.7)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))

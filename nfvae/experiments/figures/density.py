@@ -1,4 +1,4 @@
-"""Densities on the plane, a table of them."""
+"""Densities on the plane, arranged in rows and columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Panel:
 
     Attributes:
         density: [n, n] at the grid's points, first axis upwards.
-        grid: where.
-        peak: value at which the colours end; panels to be compared share it.
-        caption: inside the panel, say its KL.
+        grid: the points.
+        peak: density at the upper end of the colours; panels to be compared share it.
+        caption: text inside the panel, for example its KL.
     """
 
     density: Tensor
@@ -37,14 +37,15 @@ def density_figure(
     shared_window: bool = True,
     panel_inches: float = 1.25,
 ) -> Figure:
-    """A table of panels. Within a panel z1 runs to the right and z2 upwards.
+    """Rows and columns of panels. In each panel z1 runs to the right and z2 upwards.
 
     Args:
-        rows: panels, all rows of one length; a Tensor [h, w] of values in [0, 1] is shown as an
-            image, ink dark.
+        rows: panels, all rows of the same length. A Tensor [h, w] of values in [0, 1] is shown as
+            an image, with 1 black.
         columns: titles above the first row.
         row_labels: left of the first column; may be empty.
-        shared_window: all panels show the same part of the plane, which is then marked once.
+        shared_window: whether all panels show the same part of the plane; its axes are then marked
+            at the left and the bottom only.
         panel_inches: width of a panel.
     """
     height, width = len(rows), len(columns)

@@ -21,24 +21,26 @@ WINDOW = Grid.square(BOX, 160)
 def energy_figure(
     fits: Mapping[str, Sequence[tuple[FlowPosterior, float]]], titles: Sequence[str]
 ) -> Figure:
-    """One row an energy: its density, then each fit's with its KL below. Colours by the target.
+    """One row per energy: the target density, then the density and KL of each fit.
+
+    The panels of a row share their colours.
 
     Args:
-        fits: energy's name -> (q in float64, KL(q‖p) in nats) for each title.
-        titles: of the fits' columns.
+        fits: name of the energy -> (q in float64, KL(q‖p) in nats) for each title.
+        titles: of the columns with fits.
     """
     rows = []
     for name, row in fits.items():
         energy = ENERGIES[name]
         target = (-energy(WINDOW.points) - log_normalizer(energy)).exp()
         peak = float(target.max())
-        drawn = [Panel(density_of(q, WINDOW), WINDOW, peak, f"KL {kl:.2f}") for q, kl in row]
-        rows.append([Panel(target, WINDOW, peak), *drawn])
+        panels = [Panel(density_of(q, WINDOW), WINDOW, peak, f"KL {kl:.2f}") for q, kl in row]
+        rows.append([Panel(target, WINDOW, peak), *panels])
     return density_figure(rows, ["target", *titles], list(fits))
 
 
 def density_of(q: FlowPosterior, grid: Grid, num_samples: int = 2_000_000) -> Tensor:
-    """q at a grid's points [n, n], by the inverse or, where there is none, by counting samples."""
+    """q at a grid's points [n, n], by the flow's inverse or, if it has none, from samples."""
     try:
         return q.log_prob(grid.points).exp()
     except NotInvertibleError:

@@ -1,5 +1,6 @@
 """Grids of images: reconstructions, samples, the latent plane, traversals, interpolations."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PLANE = 3.0  # N(0, I) has 99.5% of its mass within [−3, 3]²
+BORDER = 2  # pixels around each image of a grid
 
 
 @torch.inference_mode()
@@ -44,7 +46,7 @@ def latent_plane(vae: VAE, rows: int = 15) -> Tensor:
 
 @torch.inference_mode()
 def traversals(vae: VAE, z: Tensor, units: Tensor, columns: int = 11) -> Tensor:
-    """One row a unit, set to −3 … 3 in equal steps while the others stay as in z [D]: [C, H′, W′]."""
+    """One row per unit, which runs from −3 to 3 while the others stay as in z [D]: [C, H′, W′]."""
     moved = z.repeat(len(units), columns, 1)
     moved[torch.arange(len(units)), :, units] = torch.linspace(-PLANE, PLANE, columns).to(z)
     return _grid(vae.mean(moved.flatten(0, 1)), columns)
@@ -54,8 +56,8 @@ def traversals(vae: VAE, z: Tensor, units: Tensor, columns: int = 11) -> Tensor:
 def interpolations(vae: VAE, x: Tensor, generator: torch.Generator, columns: int = 9) -> Tensor:
     """From each image of x [2B, C, H, W] to the next, B rows: [C, H′, W′] in [0, 1].
 
-    Between the two images, first and last in their row, is what lies on the straight line between
-    one sample of q(z|x) of each, ends included.
+    Each row starts and ends with the two images. Between them are the decoded points of the
+    straight line from a sample of the first image's q(z|x) to a sample of the second's.
     """
     start, end = (
         vae.posterior(x, validate_args=False).draw((), generator).z.unflatten(0, (-1, 2)).unbind(1)
@@ -68,16 +70,22 @@ def interpolations(vae: VAE, x: Tensor, generator: torch.Generator, columns: int
 
 
 def show_images(axis: "Axes", grid: Tensor) -> None:
-    """Draw a grid [C, H, W] of values in [0, 1]: one channel as ink on white, three as colours."""
+    """Draw a grid [C, H, W] of values in [0, 1]: one channel as grey, with 1 black, three as colours."""
     if grid.shape[0] == 1:
         axis.imshow(1 - grid[0].numpy(), cmap="gray", vmin=0, vmax=1)
     else:
         axis.imshow(grid[:3].permute(1, 2, 0).numpy())
 
 
+def stack(grids: Sequence[Tensor]) -> Tensor:
+    """Grids [C, H_i, W] above each other as one grid: they share the border between them."""
+    first, *others = grids
+    return torch.cat([first, *(grid[:, BORDER:] for grid in others)], dim=1)
+
+
 def _grid(images: Tensor, columns: int) -> Tensor:
     """Images [N, C, H, W] in rows with a border around each: [C, H′, W′]."""
-    from torchvision.utils import make_grid  # importing it takes longer than a thousand steps
+    from torchvision.utils import make_grid  # importing it is slow
 
-    grid: Tensor = make_grid(images.clamp(0, 1), nrow=columns, pad_value=0.25)
+    grid: Tensor = make_grid(images.clamp(0, 1), nrow=columns, padding=BORDER, pad_value=0.25)
     return grid[: images.shape[1]]  # make_grid repeats a grey image for three colours

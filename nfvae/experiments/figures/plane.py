@@ -1,22 +1,22 @@
-"""Where a model with two latents puts its images."""
+"""The latent plane of a model with two latents."""
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nfvae.experiments.figures.style import DIGITS, QUIET, dress
+from nfvae.experiments.figures.style import DIGITS, QUIET, style_axes
 
 
 def plane_figure(z: Tensor, labels: Tensor | None) -> Figure:
-    """Points of the plane, each drawn as its digit, so that colour is not all that tells them.
+    """Points of the plane, each drawn as its digit, so that they do not differ in colour only.
 
     Args:
-        z: [N, 2], one sample of q(z|x) an image.
-        labels: int64 [N], 0 to 9; None where nobody knows them: then dots.
+        z: [N, 2], one sample of q(z|x) per image.
+        labels: int64 [N], 0 to 9; None if unknown: then dots are drawn.
     """
     figure = Figure(figsize=(4.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    dress(axes, "z₁", "z₂")
+    style_axes(axes, "z₁", "z₂")
     if labels is None:
         axes.scatter(z[:, 0].numpy(), z[:, 1].numpy(), s=4, color=QUIET)
     else:

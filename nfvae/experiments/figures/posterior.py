@@ -14,11 +14,11 @@ def posterior_figure(
     posteriors: Sequence[Sequence[PlanePosterior]],
     titles: Sequence[str],
 ) -> Figure:
-    """One row an image x: x, then for each model its true posterior and its q, colours by the true.
+    """One row per image x: x, then the true posterior and q of each model, in the same colours.
 
     Args:
         images: [h, w] each, 0 to 1.
-        posteriors: of each image, one a model.
+        posteriors: for each image, one of each model.
         titles: of the models.
     """
     rows: list[list[Panel | Tensor]] = []

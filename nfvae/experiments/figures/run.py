@@ -4,7 +4,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nfvae.experiments.figures.pictures import prior_samples, reconstructions, show_images
+from nfvae.experiments.figures.pictures import (
+    prior_samples,
+    reconstructions,
+    show_images,
+    stack,
+)
 from nfvae.vae import VAE
 
 
@@ -20,7 +25,7 @@ def run_figure(vae: VAE, x: Tensor, seed: int = 0) -> Figure:
     columns = 8
     rows = [reconstructions(vae, portion, generator) for portion in x.split(columns)]
     panels = {
-        "test images, reconstructions below": torch.cat([row[:, 2:] for row in rows], dim=1),
+        "test images, reconstructions below": stack(rows),
         "samples: decode z ~ N(0, I)": prior_samples(vae, generator, columns=columns),
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")

@@ -1,27 +1,27 @@
-"""What a flow costs against each of its sizes."""
+"""Time of a flow against each of its sizes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from nfvae.experiments.figures.style import LINE_COLOURS, SMALL, dress
+from nfvae.experiments.figures.style import LINE_COLOURS, SMALL, style_axes
 
 AXES = {
     "K": "K, steps",
     "D": "D, latent dimension",
     "B": "B, images",
-    "S": "S, samples an image (forward)",
+    "S": "S, samples per image (forward)",
 }
 LINES = {"nfvae": "whole stack", "loop": "step by step"}
 
 
 def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """A panel a size that varies: milliseconds against it, both logarithmic.
+    """One panel per size: milliseconds against it, both logarithmic.
 
     Args:
-        rows: "axis" names the size that varies, among "K", "D", "B", "S"; then the sizes, and a
-            time by each name of `LINES`.
+        rows: each has "axis", which names the size that varies, "K", "D", "B" or "S"; the sizes;
+            and a time under each name of `LINES`.
     """
     figure = Figure(figsize=(3.0 * len(AXES), 2.8), layout="constrained")
     panels = figure.subplots(1, len(AXES), sharey=True)
@@ -30,6 +30,6 @@ def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for (name, label), colour in zip(LINES.items(), LINE_COLOURS, strict=False):
             sizes, times = [row[axis] for row in along], [row[name] for row in along]
             panel.loglog(sizes, times, "o-", color=colour, markersize=3, linewidth=1.2, label=label)
-        dress(panel, x_label, "time, ms" if panel is panels[0] else "")
+        style_axes(panel, x_label, "time, ms" if panel is panels[0] else "")
     panels[0].legend(fontsize=SMALL, frameon=False)
     return figure

@@ -1,6 +1,6 @@
-"""What all figures share: colours that survive colour blindness, quiet axes, and the way to a file.
+"""The common style of all figures: colours for colour-blind readers, axes, and writing to files.
 
-Colours are constants by role, since the report's page swaps them for others on a dark screen.
+Colours are constants, since the report's page replaces each by another one on dark screens.
 """
 
 from io import BytesIO
@@ -16,32 +16,31 @@ from nfvae.experiments.storage.atomic import write_atomically
 
 DENSITY_MAP = "viridis"
 SMALL, NORMAL = 7, 9  # points
-ON_DENSITY = "white"  # text over the map's dark end, where densities vanish
+ON_DENSITY = "white"  # text on the dark end of the map, where densities are small
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 INK, QUIET, GRID = "#24292f", "#57606a", "#d8dee4"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, for print in grey
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, readable in grey
 
-# Petroff's ten (2021), made for colour-blind readers too.
+# Ten colours of Petroff (2021), distinct for colour-blind readers.
 DIGITS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 
-
-# An order, from few to many: one hue, from light to dark.
+# For ordered values: one hue, from light to dark.
 SEQUENCE = ("#8ec1e8", "#5ba3d9", "#2f83c2", "#1864a3", "#0b4a80", "#06335c")
 
 
 def panel(x: str, y: str) -> tuple[Figure, Axes]:
-    """A figure of one pair of axes in the common style; its text is legible across a phone."""
+    """A figure with one pair of axes in the common style; readable at the width of a phone."""
     figure = Figure(figsize=(4.2, 2.9), layout="constrained")
     axes = figure.subplots()
-    dress(axes, x, y)
+    style_axes(axes, x, y)
     return figure, axes
 
 
 def ordered_colours(count: int) -> list[str]:
-    """`count` colours of an order, spread over it; of more than there are, the last repeats."""
+    """`count` colours from light to dark; with more than there are, the last one repeats."""
     last = len(SEQUENCE) - 1
     gaps = max(1, min(count - 1, last))
     return [SEQUENCE[min(last, (i * last + gaps - 1) // gaps)] for i in range(count)]
@@ -52,8 +51,8 @@ def legend(axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=NORMAL - 1, labelcolor=INK)
 
 
-def dress(axes: Axes, x: str, y: str) -> None:
-    """Labels with units, a quiet frame and a grid behind the data."""
+def style_axes(axes: Axes, x: str, y: str) -> None:
+    """Set the labels, which have units, the frame, and a grid behind the data."""
     axes.set_xlabel(x, fontsize=NORMAL, color=INK)
     axes.set_ylabel(y, fontsize=NORMAL, color=INK)
     axes.tick_params(labelsize=NORMAL - 1, color=QUIET, labelcolor=QUIET, length=3)
@@ -73,20 +72,16 @@ def pixels(figure: Figure, dpi: int = 110) -> npt.NDArray[np.uint8]:
 
 
 def save_png(figure: Figure, path: Path, dpi: int = 90) -> None:
-    """Write a figure whole or not at all.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
+    """Write a figure atomically; raises RunFolderError if it cannot be written."""
     _save(figure, path, format="png", dpi=dpi)
 
 
 def save_pdf(figure: Figure, path: Path) -> None:
-    """The same as PDF, without the time of writing, so that equal figures are equal files."""
+    """The same as PDF, without the time of writing: equal figures give equal files."""
     _save(figure, path, format="pdf", metadata={"CreationDate": None})
 
 
-def _save(figure: Figure, path: Path, **how: Any) -> None:
+def _save(figure: Figure, path: Path, **options: Any) -> None:
     content = BytesIO()
-    figure.savefig(content, **how)
+    figure.savefig(content, **options)
     write_atomically(path, content.getvalue())

@@ -1,7 +1,7 @@
-"""Figures and pictures as parts of a page that needs no other file.
+"""Figures and pictures as parts of a self-contained page.
 
-A figure becomes inline SVG whose colours are CSS variables, so that it follows the page into the
-dark and back to paper. A picture becomes a PNG in a data URL.
+A figure becomes inline SVG whose colours are CSS variables, so that they change with the page
+between light screens, dark screens and paper. A picture becomes a PNG in a data URL.
 """
 
 import base64
@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Each colour that figures use on white, and the one that takes its place on a dark screen.
+# Each colour that figures use on white, and its replacement on a dark screen.
 DARK = {
     "#000000": "#e6edf3",
     "#24292f": "#e6edf3",
@@ -42,8 +42,8 @@ DARK = {
     "#717581": "#9a9eaa",
 }
 
-# What a file of its own needs and a part of a page does not: its sizes, name spaces, remarks,
-# names of groups, and the list of fonts that would take precedence over the page's.
+# (pattern, replacement) that remove what only an SVG file needs: size, name spaces, comments, names
+# of groups, and fonts, which would override those of the page.
 _FOR_HTML = (
     (r'<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>"),
     (r"<metadata>.*?</metadata>\s*", ""),
@@ -58,7 +58,7 @@ _FOR_HTML = (
 
 @dataclass(frozen=True)
 class Graphic:
-    """Something to look at: its markup, and the sentence below it."""
+    """A figure or picture: its markup, and the sentence below it."""
 
     markup: Markup
     caption: str
@@ -66,7 +66,7 @@ class Graphic:
 
 
 def vector(figure: Figure, name: str, caption: str, *, wide: bool = False) -> Graphic:
-    """A figure as inline SVG; `name`, once a page, keeps its ids apart from other figures'."""
+    """A figure as inline SVG; `name`, unique on the page, keeps its ids unique too."""
     out = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
@@ -81,7 +81,7 @@ def vector(figure: Figure, name: str, caption: str, *, wide: bool = False) -> Gr
 
 
 def picture(grid: npt.NDArray[np.floating], caption: str, *, wide: bool = False) -> Graphic:
-    """Ink [H, W] from 0 to 1, drawn dark on the page's paper."""
+    """An image [H, W] with values from 0 (the page's background) to 1 (black)."""
     levels = np.round((1 - np.clip(grid, 0, 1)) * 255).astype(np.uint8)
     out = BytesIO()
     Image.fromarray(levels).save(out, format="PNG", optimize=True)
@@ -92,7 +92,7 @@ def picture(grid: npt.NDArray[np.floating], caption: str, *, wide: bool = False)
 
 
 def colour_variables() -> tuple[str, str]:
-    """Declarations of the variables: for a light page and for a dark one."""
+    """CSS declarations of the variables, for a light page and for a dark one."""
     light = "".join(f"--c{colour[1:]}:{colour};" for colour in DARK)
     dark = "".join(f"--c{colour[1:]}:{other};" for colour, other in DARK.items())
     return light, dark

@@ -1,4 +1,4 @@
-"""What a trained model makes of test images, as graphics. Needs the run's checkpoint, and torch."""
+"""Graphics of a trained model on test images. They need the run's checkpoint and torch."""
 
 import json
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from nfvae.experiments.figures.pictures import (
     latent_plane,
     prior_samples,
     reconstructions,
+    stack,
     traversals,
 )
 from nfvae.experiments.figures.plane import plane_figure
@@ -26,24 +27,24 @@ from nfvae.experiments.report.graphics import Graphic, picture, vector
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.vae import VAE
 
-ROWS, COLUMNS, PAIRS = 6, 11, 3  # of small images; a row is also a unit, or an interpolation
-NUM_IMAGES = 1000  # for what takes many
+ROWS, COLUMNS, PAIRS = 6, 11, 3  # of small images; a row also shows a unit or an interpolation
+NUM_IMAGES = 1000  # for the activity and the latent plane
 SEED = 0
 
 
 class ModelPictures:
-    """Graphics of models; a data set that several runs share is read once."""
+    """Graphics of models; reads a data set once for all runs that use it."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
         self._data: dict[str, Dataset] = {}
 
     def of(self, path: Path, name: str) -> list[Graphic]:
-        """Graphics of a run's model at the checkpoint that its results are of.
+        """Graphics of a run's model, at the checkpoint that its results were measured with.
 
         Args:
             path: the run's folder.
-            name: once a page, for ids.
+            name: unique on the page, for ids.
 
         Raises:
             NfvaeError: checkpoint, configuration or data cannot be used.
@@ -63,20 +64,20 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
     x = data.test.batch(index)
     by_unit = unit_activity(vae, x, generator)
     portions = x[: PAIRS * COLUMNS].split(COLUMNS)
-    pairs = [reconstructions(vae, portion, generator)[:, 2:] for portion in portions]
+    pairs = [reconstructions(vae, portion, generator) for portion in portions]
     yield picture(
-        _ink(torch.cat(pairs, dim=1)),
+        _ink(stack(pairs)),
         "Test images, each above its reconstruction from one z ~ q(z|x)",
     )
     yield picture(
         _ink(prior_samples(vae, generator, ROWS, COLUMNS)), "Samples: z ~ N(0, I), decoded"
     )
-    if vae.latent_dim != 2:  # else the plane shows it all
+    if vae.latent_dim != 2:  # with 2, the plane shows more
         yield _traversals(vae, x[:1], by_unit, generator)
     yield picture(
         _ink(interpolations(vae, x[: 2 * ROWS], generator)),
-        "Interpolations: test images left and right, and between them what lies on the straight "
-        "line from a sample of the one's q(z|x) to a sample of the other's",
+        "Interpolations: test images left and right; between them, the decoded points of the "
+        "straight line from a sample of one's q(z|x) to a sample of the other's",
     )
     if vae.latent_dim == 2:
         yield picture(_ink(latent_plane(vae)), "The latent plane, decoded: z₁ and z₂ from −3 to 3")
@@ -99,8 +100,8 @@ def _traversals(vae: VAE, x: Tensor, by_unit: Tensor, generator: torch.Generator
     numbers = ", ".join(str(i + 1) for i in units.tolist())
     return picture(
         _ink(traversals(vae, z, units)),
-        f"Traversals: the first test image, with unit {numbers} (one a row, the most active first) "
-        "set to −3 … 3",
+        f"Traversals: the first test image, with unit {numbers} (one per row, the most active "
+        "first) set to −3 … 3",
     )
 
 

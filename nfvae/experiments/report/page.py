@@ -1,4 +1,4 @@
-"""From folders to the text of a page."""
+"""The HTML page on the runs below some folders."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -12,70 +12,85 @@ from markupsafe import Markup, escape
 
 import nfvae
 from nfvae.errors import NfvaeError
-from nfvae.experiments.errors import ResultsError
+from nfvae.experiments.errors import ResultsError, printable
 from nfvae.experiments.figures.length import length_figure
-from nfvae.experiments.report import facts
-from nfvae.experiments.report.courses import run_courses, sweep_courses
+from nfvae.experiments.report.curves import run_curves, sweep_curves
 from nfvae.experiments.report.graphics import Graphic, colour_variables, vector
+from nfvae.experiments.report.run_texts import (
+    Problem,
+    choose_models,
+    configuration,
+    find_problems,
+    folders_title,
+    make_row,
+    provenance,
+    read_all_results,
+    run_title,
+)
 from nfvae.experiments.tables import (
+    PUBLISHED,
     Cell,
+    Collected,
+    Published,
     Run,
     Unfinished,
-    collect,
     find_missing,
     make_cells,
     make_tables,
 )
 
-MOST_MODELS = 8  # shown with pictures
+MAX_MODELS = 8  # shown with pictures
 
 
-def make_page(folders: Sequence[Path]) -> str:
-    """A page on all runs below some folders.
+def make_page(
+    folders: Sequence[Path], found: Collected, published: Sequence[Published] = PUBLISHED
+) -> str:
+    """A page on the runs that `collect` found below some folders.
 
     Raises:
-        NfvaeError: there is none, or a file of one is damaged.
+        NfvaeError: there are none, or a file is damaged.
     """
-    found = collect(folders)
+    if not found.runs and not found.unfinished:
+        names = ", ".join(map(str, folders))
+        raise ResultsError(f"no run below {names}; a run has a config.yaml or a results.json")
     own = make_cells(found.runs)
     cells = make_cells([*found.runs, *found.evaluations])
-    lone = _lone(found.runs, found.unfinished)
-    if not found.runs and not found.unfinished:
-        named = ", ".join(map(str, folders))
-        raise ResultsError(f"no run below {named}; a run has a config.yaml or a results.json")
-    raw = [facts.read_raw(run) for run in found.runs]
+    single = _single(found)
+    raw = [read_all_results(run) for run in found.runs]
     configs = [run.config for run in found.runs if run.config is not None]
-    problems = facts.problems(found.unfinished, find_missing(own, found.unfinished))
-    varying, shared = facts.configuration(configs) if configs else ([], "")
+    missing = find_missing(own, found.unfinished)
+    problems = find_problems(found.unfinished, missing, found.warnings)
+    varying, shared = configuration(configs) if configs else ([], "")
     models, remarks = _models(found.runs)
     return _render(
-        title=facts.title(lone) if lone else ", ".join(folder.resolve().name for folder in folders),
-        kind="A run" if lone else "A sweep",
-        folders=[str(folder) for folder in folders],
+        title=run_title(single) if single else folders_title(folders),
+        kind="A run" if single else "A sweep",
+        folders=[printable(str(folder)) for folder in folders],
         tiles=_tiles(found.runs, own, problems),
         problems=problems,
-        tables=make_tables(cells),
-        lines=[facts.line(run, results) for run, results in zip(found.runs, raw, strict=True)],
-        provenance=facts.provenance(raw),
+        tables=make_tables(cells, published),
+        rows=[make_row(run, results) for run, results in zip(found.runs, raw, strict=True)],
+        provenance=provenance(raw),
         varying=varying,
         configuration=shared,
         num_configs=len(configs),
-        courses=_courses(lone, found.runs, found.unfinished),
-        lengths=_lengths(cells),
+        curves=_curves(single, found),
+        lengths=_lengths(cells, published),
         models=models,
         remarks=remarks,
     )
 
 
-def _lone(runs: Sequence[Run], unfinished: Sequence[Unfinished]) -> Run | Unfinished | None:
-    all_runs: list[Run | Unfinished] = [*runs, *unfinished]
-    return all_runs[0] if len(all_runs) == 1 else None
+def _single(found: Collected) -> Run | Unfinished | None:
+    """The only run, if there is just one."""
+    runs: list[Run | Unfinished] = [*found.runs, *found.unfinished]
+    return runs[0] if len(runs) == 1 else None
 
 
 def _tiles(
-    runs: Sequence[Run], cells: Sequence[Cell], problems: Sequence[facts.Problem]
+    runs: Sequence[Run], cells: Sequence[Cell], problems: Sequence[Problem]
 ) -> list[tuple[str, str]]:
-    """(value, what it is), the figures to see first."""
+    """(value, its meaning) of the most important numbers."""
     if len(runs) == 1 and not problems:
         results = runs[0].results
         tiles = [(f"{results.neg_elbo:.2f}", f"test −ELBO, ± {results.neg_elbo_se:.2f} nats")]
@@ -90,7 +105,7 @@ def _tiles(
     for kind in ("failed", "not complete", "missing"):
         if number := sum(problem.kind == kind for problem in problems):
             tiles.append((str(number), kind))
-    if len({cell.conditions for cell in cells}) == 1:  # numbers under others do not compare
+    if len({cell.conditions for cell in cells}) == 1:  # others do not compare
         lowest, best = min((_mean_neg_elbo(cell), i) for i, cell in enumerate(cells))
         model = f"{cells[best].flow}, K = {cells[best].K}"
         tiles.append((f"{lowest:.2f}", f"lowest −ELBO, nats: {model}"))
@@ -101,48 +116,46 @@ def _mean_neg_elbo(cell: Cell) -> float:
     return fmean(run.results.neg_elbo for run in cell.runs)
 
 
-def _courses(
-    lone: Run | Unfinished | None, runs: Sequence[Run], unfinished: Sequence[Unfinished]
-) -> list[Graphic]:
-    if lone is None:
-        return list(sweep_courses(runs, unfinished))
-    conditions = lone.results.conditions if isinstance(lone, Run) else lone.conditions
-    return list(run_courses(lone.path, conditions.latent_dim))
+def _curves(single: Run | Unfinished | None, found: Collected) -> list[Graphic]:
+    if single is None:
+        return list(sweep_curves(found.runs, found.unfinished))
+    conditions = single.results.conditions if isinstance(single, Run) else single.conditions
+    return list(run_curves(single.path, conditions.latent_dim))
 
 
-def _lengths(cells: Iterable[Cell]) -> list[Graphic]:
+def _lengths(cells: Iterable[Cell], published: Sequence[Published]) -> list[Graphic]:
     """The figure against K, for each set of conditions under which K varies."""
     graphics: list[Graphic] = []
     for conditions, group in groupby(cells, key=lambda cell: cell.conditions):
-        if figure := length_figure(list(group)):
+        members = list(group)
+        if figure := length_figure(members, published):
+            dotted = any(source.compares_with(cell) for source in published for cell in members)
             caption = (
                 "−ELBO, gap and NLL against the number of flow steps, "
-                f"{conditions.trained_on}, {conditions.split} split, "
-                f"{conditions.latent_dim} latents, "
-                f"S = {conditions.num_importance_samples:,}; dotted: published"
+                f"{conditions.training_data}, {conditions.split} split, "
+                f"{conditions.latent_dim} latents, S = {conditions.num_importance_samples:,}"
+                + ("; dotted: published" if dotted else "")
             )
             graphics.append(vector(figure, f"length{len(graphics)}", caption, wide=True))
     return graphics
 
 
 def _models(runs: Sequence[Run]) -> tuple[list[tuple[str, list[Graphic]]], list[str]]:
-    """(heading, graphics) of the models shown, and remarks on those that cannot be."""
-    kept = [run for run in runs if run.config is not None and _checkpoint(run).exists()]
-    if not kept:
-        return [], [
-            "No checkpoint is kept here, so there are no pictures of a model."
-        ] if runs else []
-    from nfvae.experiments.report.models import ModelPictures  # torch takes seconds
+    """(heading, graphics) of the models that are shown, and remarks on those that cannot be."""
+    with_model = [run for run in runs if run.config is not None and _checkpoint(run).exists()]
+    if not with_model:
+        return [], ["There are no checkpoints, so there are no pictures of a model."] * bool(runs)
+    from nfvae.experiments.report.models import ModelPictures  # importing torch is slow
 
-    pictures, shown, remarks = ModelPictures(), [], []
-    for i, (path, heading) in enumerate(facts.choose(kept, MOST_MODELS).items()):
+    pictures, models, remarks = ModelPictures(), [], []
+    for i, (path, heading) in enumerate(choose_models(with_model, MAX_MODELS).items()):
         try:
-            shown.append((heading, pictures.of(path, f"model{i}")))
+            models.append((heading, pictures.of(path, f"model{i}")))
         except NfvaeError as error:
-            remarks.append(f"No pictures of {path}: {error}.")
-    if len(kept) < len(runs):
-        remarks.append(f"{len(runs) - len(kept)} of {len(runs)} runs have no checkpoint any more.")
-    return shown, remarks
+            remarks.append(printable(f"No pictures of {path}: {error}."))
+    if len(with_model) < len(runs):
+        remarks.append(f"{len(runs) - len(with_model)} of {len(runs)} runs have no checkpoint.")
+    return models, remarks
 
 
 def _checkpoint(run: Run) -> Path:
@@ -169,7 +182,7 @@ def _render(**context: Any) -> str:
 
 
 def _code(text: str) -> Markup:
-    """What stands between backticks, set as code."""
+    """Text between backticks as code."""
     parts = [escape(part) for part in text.split("`")]
     tagged = [Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts)]
     return Markup("").join(tagged)

@@ -1,1 +1,1 @@
-"""Files of a run: written whole or not at all, checked when read."""
+"""Files of a run: written atomically, checked when read."""

@@ -1,7 +1,8 @@
-"""Files that are either whole or not there, and folders that stay, whatever happens when."""
+"""Writing files atomically, and folders so that they survive a crash."""
 
 import errno
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,14 +12,17 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old one or the new one.
+    """Replace a file so that a reader, or a crash at any moment, sees the old or the new content.
+
+    Links are not followed: the temporary file is new, and a link at `path` is replaced itself.
 
     Raises:
         RunFolderError: the folder cannot be written or the disk is full; the old file is kept.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -30,8 +34,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise cannot_write(path, error) from None
 
 
+def remove_temporary_files(folder: Path) -> None:
+    """Delete what killed writers of `write_atomically` left in a folder.
+
+    Only for a process that holds the folder's lock. evaluate.py writes without the lock, so its
+    temporary files stay.
+    """
+    for path in folder.glob(".*.tmp"):
+        if not path.name.startswith(".evaluation_"):
+            with suppress(OSError):
+                path.unlink()
+
+
 def make_folder(path: Path) -> None:
-    """Make a folder and what is missing above it, so that a power loss cannot take them away.
+    """Make a folder and its missing parents so that they survive a power loss.
 
     Raises:
         OSError: it cannot be made.
@@ -43,7 +59,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_output_folder(path: Path, key: str) -> None:
-    """Make the folder that a command was told to write to; `key` is how it was told: "dir=".
+    """Make the folder that a command writes to. `key` is how the user named it: "dir=".
 
     Raises:
         RunFolderError: it cannot be made or written.
@@ -58,19 +74,19 @@ def make_output_folder(path: Path, key: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Bring a folder's list of names to the disk."""
+    """Write a folder's list of names to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that knows no fsync of folders
+        if error.errno != errno.EINVAL:  # some file systems have no fsync of folders
             raise
     finally:
         os.close(descriptor)
 
 
 def require_writable(folder: Path) -> None:
-    """Before work whose result goes there.
+    """Check a folder before work whose result goes there.
 
     Raises:
         RunFolderError: it is missing or read-only.
@@ -82,10 +98,10 @@ def require_writable(folder: Path) -> None:
 
 
 def require_file(path: Path, suffix: str) -> None:
-    """Before work whose result is that file: a name that no file of another kind has.
+    """Check a file's name and folder before work whose result goes there.
 
     Raises:
-        RunFolderError: the name does not end so, or its folder is missing or read-only.
+        RunFolderError: the name has another suffix, or the folder is missing or read-only.
     """
     if path.suffix != suffix or path.is_dir():
         raise RunFolderError(f"{path} cannot be written; give a file whose name ends in {suffix}")
@@ -93,7 +109,7 @@ def require_file(path: Path, suffix: str) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> RunFolderError:
-    """What to say, and to do, when writing fails."""
+    """The error to raise when writing fails, with a remedy."""
     remedy = (
         "make room and give the same command again"
         if error.errno in FULL

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, checked, and incapable of running code."""
+"""Checkpoints: written atomically, verified when read, and unable to run code."""
 
 import io
 import pickle
@@ -8,14 +8,22 @@ from typing import Any
 
 import torch
 
-from nfvae.experiments.errors import CheckpointError
+from nfvae.experiments.errors import CheckpointError, RunFolderError, one_line
 from nfvae.experiments.storage.atomic import write_atomically
+from nfvae.experiments.storage.regular_file import read_regular
 
-FORMAT = 1
+FORMAT = 2
+OLD_FORMATS = {1: "nfvae 0.1"}
+MAX_BYTES = 64 * 2**30
+MAX_VALUES = 100_000  # tensors, numbers and containers; lists that share lists count every time
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; see `write_atomically` for what can go wrong."""
+    """Write tensors and plain values.
+
+    Raises:
+        RunFolderError: the file cannot be written; the old one is kept.
+    """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
     write_atomically(path, buffer.getvalue())
@@ -25,17 +33,46 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     """Read what `save_checkpoint` wrote.
 
     Raises:
-        CheckpointError: missing, damaged (every byte is covered by a checksum), of another format,
-            or holding anything but tensors and plain values.
+        CheckpointError: the file is missing, or its content is damaged (a checksum covers every
+            byte), of another format, or more than tensors and plain values.
+        RunFolderError: the file cannot be read. Its content may be good.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        data = read_regular(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {path}") from None
+    except OSError as error:
+        raise RunFolderError(
+            f"{path} cannot be read: {error.strerror}; that says nothing about its content, so "
+            "keep it, and give the same command again once the file can be read"
+        ) from None
+    content = _parse(path, data)
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if type(found) is int and found in OLD_FORMATS:
+        raise CheckpointError(
+            f"{path} has format {found}, of {OLD_FORMATS[found]}: use that version, or train again"
+        )
+    if type(found) is not int or found != FORMAT:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of format {FORMAT} (found: {one_line(found)})"
+        )
+    if torch.device(device).type != "cpu":  # an error of the device is not one of the file
+        content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+    checked: dict[str, Any] = content
+    return checked
+
+
+def _parse(path: Path, data: bytes) -> Any:
+    """Tensors on the CPU and plain values; raises CheckpointError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise zipfile.BadZipFile("compressed members")
             damaged = archive.testzip()
         if damaged is not None:
             raise zipfile.BadZipFile(f"checksum of {damaged}")
-        content: Any = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {path}") from None
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        _check_size(content)
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path} holds objects other than tensors and plain values; it was not opened further, "
@@ -43,11 +80,22 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         ) from None
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # bytes that are no pickle end in any of a dozen kinds
-        summary = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # damaged content raises many kinds
+        summary = one_line(error, 160) or type(error).__name__
         raise CheckpointError(f"{path} is damaged ({summary})") from None
-    found = content.get("format") if isinstance(content, dict) else type(content).__name__
-    if type(found) is not int or found != FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of format {FORMAT} (found: {found})")
-    checked: dict[str, Any] = content
-    return checked
+    return content
+
+
+def _check_size(content: object) -> None:
+    """Refuse nested containers that would take too long to go through; raises ValueError."""
+    left = MAX_VALUES
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple | set | frozenset):
+            waiting.extend(value)
+        left -= 1
+        if left < 0 or len(waiting) > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES:,} values")

@@ -6,12 +6,14 @@ from typing import Any
 
 import yaml
 
-from nfvae.experiments.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError, one_line
+from nfvae.experiments.storage.regular_file import read_regular
 
-# What it raises on text that is no YAML, on scalars that are not what their tag says (2001-99-99),
-# and on what holds itself.
-BROKEN = (ValueError, KeyError, AttributeError, TypeError, RecursionError, yaml.YAMLError)
-# libyaml's parser where PyYAML was built with it: ten times as fast, and there may be hundreds.
+MAX_BYTES = 2**18
+MAX_DEPTH = 20
+# What PyYAML raises on text that is not YAML and on scalars that do not fit their tag (2001-99-99).
+PARSE_ERRORS = (ValueError, KeyError, AttributeError, TypeError, RecursionError, yaml.YAMLError)
+# libyaml's parser, if PyYAML was built with it: ten times as fast, and there may be many files.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -19,33 +21,44 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """A mapping of plain values.
 
     Raises:
-        RunFolderError: there is none, or it cannot be read.
+        RunFolderError: there is no such file, or it cannot be read.
     """
     try:
-        mapping = yaml.load(path.read_text(), Loader=_Loader)
-        is_plain = isinstance(mapping, dict) and all(
-            isinstance(name, str) for name in _keys(mapping)
-        )
+        text = read_regular(path, MAX_BYTES).decode()
+        _check_structure(text)
+        mapping = yaml.load(text, Loader=_Loader)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(
-            f"{path.parent} is no run folder: it has no {path.name}; name one that train.py made"
+            f"{path.parent} is not a run folder: it has no {path.name}; "
+            "name a folder that train.py made"
         ) from None
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror}") from None
-    except BROKEN as error:
+    except PARSE_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
-        fault = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else str(error)
+        problem = f"line {mark.line + 1}: {getattr(error, 'problem', '')}" if mark else error
         raise RunFolderError(
-            f"{path} is no YAML ({' '.join(fault.split())}); put it right or use another folder"
+            f"{path} is not valid YAML ({one_line(problem, 160)}); correct it or use another folder"
         ) from None
-    if not is_plain:
+    if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in _keys(mapping)):
         raise RunFolderError(f"{path} is not a mapping of keys to values")
-    config: dict[str, Any] = mapping
-    return config
+    return mapping
+
+
+def _check_structure(text: str) -> None:
+    """Refuse what a small file can use to take all time and memory; raises ValueError."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases are not supported")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"more than {MAX_DEPTH} nested levels")
 
 
 def _keys(mapping: Mapping[object, Any]) -> Iterator[object]:
-    """On every level."""
+    """Keys of all levels."""
     for key, value in mapping.items():
         yield key
         if isinstance(value, Mapping):
@@ -53,7 +66,7 @@ def _keys(mapping: Mapping[object, Any]) -> Iterator[object]:
 
 
 def look_up(config: Mapping[str, Any], key: str) -> Any:
-    """The entry at a.b.c; None where there is none."""
+    """The entry at a.b.c; None if there is none."""
     value: Any = config
     for name in key.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -61,7 +74,7 @@ def look_up(config: Mapping[str, Any], key: str) -> Any:
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings, each under its keys with dots between them."""
+    """(key with dots, value) of the leaves of nested mappings."""
     for key, value in mapping.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")

@@ -1,32 +1,36 @@
-"""failure.txt: why the last attempt at a run ended in an error; gone once it is tried again."""
+"""failure.txt: why the last attempt at a run ended in an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import printable
 from nfvae.experiments.storage.atomic import write_atomically
+from nfvae.experiments.storage.regular_file import read_regular
 
 NAME = "failure.txt"
+MAX_BYTES = 2**16
 
 
 @contextmanager
 def failure_recorded(folder: Path) -> Iterator[None]:
-    """Forget the last failure of a run, and keep the message of the one to come, if any."""
+    """Delete the record of the last failure, and write one if this attempt fails."""
     file = folder / NAME
-    with suppress(OSError):  # a folder that cannot be written shows so soon enough
+    with suppress(OSError):  # a later write reports a read-only folder
         file.unlink(missing_ok=True)
     try:
         yield
     except NfvaeError as error:
-        with suppress(NfvaeError):  # the first error is the one to tell
+        with suppress(NfvaeError):  # raise the first error, not that of writing it down
             write_atomically(file, f"{error}\n".encode())
         raise
 
 
 def read_failure(folder: Path) -> str | None:
-    """The message; None where the last attempt did not fail, or is under way."""
+    """The message as one printable line; None if the last attempt did not fail or still runs."""
     try:
-        return (folder / NAME).read_text(errors="replace").strip()
+        text = read_regular(folder / NAME, MAX_BYTES).decode(errors="replace")
     except OSError:
         return None
+    return printable(" ".join(text.split()))

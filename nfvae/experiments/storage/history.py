@@ -1,16 +1,22 @@
-"""metrics.jsonl of a run, read as one series a quantity, or from its end."""
+"""metrics.jsonl of a run: one series for each quantity, or the last records."""
 
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nfvae.experiments.storage.json_file import MOST
+from nfvae.experiments.errors import printable
+from nfvae.experiments.storage.json_file import MAX_NUMBER
+from nfvae.experiments.storage.regular_file import open_regular
 
-TAIL_BYTES = 65536
-NO_RECORD = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+MAX_BYTES = 2**29
+MAX_LINE_BYTES = 2**20  # a longer line counts as several, none of which is a record
+TAIL_BYTES = 2**16
+PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
 
 class Series(NamedTuple):
@@ -21,56 +27,59 @@ class Series(NamedTuple):
 
 
 def read_history(metrics: Path) -> dict[str, Series]:
-    """Every quantity by its name, "group/name"; empty where nothing was logged.
+    """Every quantity by its name, "group/name"; empty if nothing was logged.
 
-    A line that is torn or no record, as a kill or a full disk leaves it, is passed over. Where a
-    step was repeated, after a rewind, the last line counts.
+    Lines that a kill or a full disk has cut are skipped. Where a step was repeated after a rewind,
+    the last line counts. Prints a note if the file exists and cannot be read.
     """
-    try:
-        lines = metrics.read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
     points: dict[str, dict[int, float]] = defaultdict(dict)
-    for line in lines:
-        try:
-            step, record = _parse(line)
-            values = {str(name): float(value) for name, value in record.items()}
-        except NO_RECORD:
-            continue
-        for name, value in values.items():
-            if abs(value) <= MOST:
-                points[name][step] = value
+    try:
+        with open_regular(metrics, MAX_BYTES) as file:
+            for line in iter(partial(file.readline, MAX_LINE_BYTES), b""):
+                try:
+                    step, record = _parse(line)
+                    values = {str(name): float(value) for name, value in record.items()}
+                except PARSE_ERRORS:
+                    continue
+                for name, value in values.items():
+                    if abs(value) <= MAX_NUMBER:
+                        points[name][step] = value
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        print(f"note: {printable(str(metrics))} cannot be read: {error.strerror}", file=sys.stderr)
+        return {}
     return {
-        name: Series(sorted(course), [course[step] for step in sorted(course)])
-        for name, course in points.items()
+        name: Series(sorted(by_step), [by_step[step] for step in sorted(by_step)])
+        for name, by_step in points.items()
     }
 
 
 def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(step, quantities by name) of the last records, the newest first; none where none is.
+    """(step, quantities by name) of the last records, newest first; empty without a file.
 
-    A line that is being written, or was when the run was killed, is passed over.
+    Incomplete lines are skipped: one is being written, or was when the run was killed.
 
     Raises:
-        OSError: the file is there and cannot be read.
+        OSError: the file exists and cannot be read.
     """
     try:
-        with metrics.open("rb") as file:
+        with open_regular(metrics, MAX_BYTES) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            lines = file.read().splitlines()
+            lines = file.read(TAIL_BYTES).splitlines()
     except FileNotFoundError:
         return
     for line in reversed(lines):
         try:
             yield _parse(line)
-        except NO_RECORD:
+        except PARSE_ERRORS:
             continue
 
 
-def _parse(line: str | bytes) -> tuple[int, dict[str, Any]]:
-    """Raises one of several errors where the line is no record."""
+def _parse(line: bytes) -> tuple[int, dict[str, Any]]:
+    """Raises one of PARSE_ERRORS if the line is not a record."""
     record = json.loads(line)
     step = record.pop("step")
-    if type(step) is not int or not 0 <= step <= MOST:
+    if type(step) is not int or not 0 <= step <= MAX_NUMBER:
         raise ValueError(f"step={step!r:.20}")
     return step, record

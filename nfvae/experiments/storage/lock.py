@@ -1,4 +1,4 @@
-"""One process at a time works on a folder."""
+"""A lock on a run folder: one process at a time works on it."""
 
 import fcntl
 import os
@@ -7,42 +7,39 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
-from nfvae.experiments.errors import RunFolderError
+from nfvae.experiments.errors import RunFolderError, printable
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's .lock. The system lets go of it when its process dies, however it dies.
+    """Hold the folder's .lock. The system releases it when the process ends, however it ends.
 
-    Where the file system has no locks, says so and goes on without.
+    On a file system without locks, prints a note and continues without one.
 
     Raises:
         RunFolderError: another process holds it.
-        OSError: the file cannot be written.
+        OSError: the file cannot be opened, or is a link.
     """
-    with (folder / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read(200).strip() or "unknown"
-            raise RunFolderError(
-                f"{folder} is in use by process {holder}; wait for it, or give this run "
-                "another run.dir"
-            ) from None
-        except OSError as error:
-            print(
-                f"note: no locks on the file system of {folder} ({error.strerror}): "
-                "nothing but you keeps two processes from working on it at once",
-                file=sys.stderr,
-            )
-        _write_holder(lock)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(folder / ".lock", flags, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = printable(os.read(descriptor, 200).decode(errors="replace").strip()) or "unknown"
+        os.close(descriptor)
+        raise RunFolderError(
+            f"{folder} is in use by process {holder}; wait for it, or give this run another run.dir"
+        ) from None
+    except OSError as error:
+        print(
+            f"note: the file system of {folder} has no locks ({error.strerror}): "
+            "make sure yourself that no second process works on this folder",
+            file=sys.stderr,
+        )
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()} on {socket.gethostname()}\n".encode())
         yield
-
-
-def _write_holder(lock: TextIO) -> None:
-    lock.truncate(0)
-    lock.write(f"{os.getpid()} on {socket.gethostname()}\n")
-    lock.flush()
+    finally:
+        os.close(descriptor)

@@ -1,11 +1,11 @@
-"""A run's folder: everything a run makes lies in it, and one process at a time works on it.
+"""A run's folder: it holds all files of a run, and one process at a time works on it.
 
-config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt  checkpoints/best.pt (the
-latter of a run that validates)
-results.json (only once the run is complete)  evaluation_{split}.json (by evaluate.py)
-failure.txt (only after an error)  train.log (of a sweep)
+config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt
+checkpoints/best.pt (if the run validates)  results.json (once the run is complete)
+evaluation_{split}.json (from evaluate.py)  failure.txt (after an error)  train.log (in a sweep)
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -17,27 +17,33 @@ import yaml
 
 from nfvae.experiments.config import Config, parse_config
 from nfvae.experiments.errors import ConfigError, RunFolderError
-from nfvae.experiments.storage.atomic import FULL, cannot_write, make_folder, write_atomically
+from nfvae.experiments.storage.atomic import (
+    FULL,
+    cannot_write,
+    make_folder,
+    remove_temporary_files,
+    write_atomically,
+)
 from nfvae.experiments.storage.config_file import read_config_file
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.experiments.storage.lock import locked
 from nfvae.experiments.storage.same_run import changes_numbers, check_same_run
 
-# What a summary of a complete run shows.
-SUMMARISED = {
+# The numbers that the summary of a complete run shows.
+SUMMARY = {
     *("neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"),
     *("nll_se", "num_importance_samples", "steps", "train_seconds"),
 }
-MAY_BE_NULL = {"nll", "nll_se"}  # where eval.num_samples was 0
+MAY_BE_NULL = {"nll", "nll_se"}  # if eval.num_samples was 0
 
-LONGEST_NAME = 160  # file systems take 255 bytes
+MAX_NAME_LENGTH = 160  # file systems allow 255 bytes
 
 
 def default_name(config: Config, overrides: Sequence[str]) -> str:
-    """A folder name that the overrides determine: planar_K16_seed0_optim.lr-0.002.
+    """A folder name made from the overrides: planar_K16_seed0_optim.lr-0.002.
 
-    Flow, K and seed always; then what else the command line sets, in order of the alphabet. The
-    characters are those that need no quotes in a shell or on a Hydra command line.
+    It has flow, K and seed, then the other overrides in alphabetical order. None of its characters
+    needs quotes in a shell or on a Hydra command line.
     """
     named = {"flow", "K", "seed"}
     others = sorted(
@@ -50,14 +56,14 @@ def default_name(config: Config, overrides: Sequence[str]) -> str:
     parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
     parts += [re.sub(r"[^\w.+-]+", "-", other) for other in others]
     name = "_".join(parts)
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME_LENGTH:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - 9]}-{digest}"
+    return f"{name[: MAX_NAME_LENGTH - 9]}-{digest}"
 
 
 class RunFolder:
-    """Paths of a run and the record of what it was configured to be."""
+    """Paths of a run's files, and its stored configuration and results."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,26 +75,35 @@ class RunFolder:
 
     @contextmanager
     def held(self, config: Config) -> Iterator[None]:
-        """Work on the folder alone: made if missing, refused if another process or run has it.
+        """Lock the folder, after making it if it is missing.
 
         Raises:
-            RunFolderError: it cannot be made or written, is in use, or is of another configuration.
+            RunFolderError: it cannot be made or written, another process uses it, it holds a run
+                of another configuration, or one of its files is a link.
         """
+        checkpoints = self.last.parent
         with ExitStack() as stack:
             try:
-                make_folder(self.last.parent)
+                for path in (checkpoints, self.config_file, self.metrics, self.results):
+                    if path.is_symlink():  # writing would change a file somewhere else
+                        raise RunFolderError(
+                            f"{path} is a symbolic link; remove it, or use another run.dir"
+                        )
+                make_folder(checkpoints)
                 stack.enter_context(locked(self.path))
             except OSError as error:
                 raise self._unusable(error) from None
-            self._claim(config)
+            for folder in (self.path, checkpoints):
+                remove_temporary_files(folder)
+            self._check_or_write_config(config)
             yield
 
     @property
     def complete(self) -> bool:
-        """Whether the run's results are there.
+        """Whether the run has its results.
 
         Raises:
-            RunFolderError: nothing can be there.
+            RunFolderError: the path cannot be a folder.
         """
         try:
             return self.results.exists()
@@ -98,27 +113,29 @@ class RunFolder:
     def _unusable(self, error: OSError) -> RunFolderError:
         if error.errno in FULL:
             return cannot_write(self.path, error)
+        if error.errno == errno.ELOOP:
+            return RunFolderError(f"{error.filename} is a symbolic link; use another run.dir")
         return RunFolderError(
             f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
         )
 
-    def _claim(self, config: Config) -> None:
+    def _check_or_write_config(self, config: Config) -> None:
         wanted = config.model_dump(mode="json")
         if not self.config_file.exists():
             if self.last.exists() or self.results.exists():
                 raise RunFolderError(
-                    f"{self.path} holds a run whose config.yaml is missing, so nothing says what "
-                    "run it is; put the file back or use another run.dir"
+                    f"{self.path} holds a run whose config.yaml is missing, so its settings are "
+                    "unknown; put the file back or use another run.dir"
                 )
             write_atomically(self.config_file, yaml.safe_dump(wanted, sort_keys=False).encode())
             return
         self.check_same(config)
 
     def check_same(self, config: Config) -> None:
-        """The folder's run is one of this configuration.
+        """Check that the folder's run has this configuration.
 
         Raises:
-            RunFolderError: it is of another, or its config.yaml cannot be read.
+            RunFolderError: it has another, or its config.yaml cannot be read.
         """
         check_same_run(self.path, self.read_config(), config.model_dump(mode="json"))
 
@@ -126,8 +143,8 @@ class RunFolder:
         """The configuration the run was started with, checked.
 
         Raises:
-            RunFolderError: there is none, or it cannot be read.
-            ConfigError: it is not one of this project, or no longer.
+            RunFolderError: there is no config.yaml, or it cannot be read.
+            ConfigError: it is not a valid configuration of this version.
         """
         try:
             return parse_config(self.read_config())
@@ -138,7 +155,7 @@ class RunFolder:
         """The configuration the run was started with.
 
         Raises:
-            RunFolderError: there is none, or it cannot be read.
+            RunFolderError: there is no config.yaml, or it cannot be read.
         """
         return read_config_file(self.config_file)
 
@@ -148,16 +165,16 @@ class RunFolder:
         Raises:
             RunFolderError: it is damaged.
         """
-        results = read_results_json(self.results, SUMMARISED | {"split"})
-        check_numbers(self.results, results, SUMMARISED, or_null=MAY_BE_NULL)
+        results = read_results_json(self.results, SUMMARY | {"split"})
+        check_numbers(self.results, results, SUMMARY, or_null=MAY_BE_NULL)
         return results
 
     def write_results(self, results: dict[str, Any]) -> None:
-        """Declare the run complete."""
+        """Write results.json, which makes the run complete."""
         write_json(self.results, results)
 
     def write_evaluation(self, results: dict[str, Any]) -> Path:
-        """Keep what a later evaluation of the run found, beside its own results; returns where."""
+        """Write what a later evaluation of the run measured; returns the file."""
         file = self.path / f"evaluation_{results['split']}.json"
         write_json(file, results)
         return file

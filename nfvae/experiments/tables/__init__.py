@@ -1,4 +1,4 @@
-"""The papers' tables from results files: collect runs, group them, add the published values."""
+"""Tables in the papers' style: collect runs, group them into cells, add published values."""
 
 from nfvae.experiments.tables.cells import Cell, Estimate, make_cells
 from nfvae.experiments.tables.collect import Collected, collect

@@ -1,21 +1,25 @@
-"""Runs that differ in their seed alone, as one cell: mean ± standard deviation over seeds."""
+"""Cells of a table: runs that differ in their seeds, as mean ± standard deviation over seeds."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
 
-from nfvae.experiments.errors import ResultsError
-from nfvae.experiments.storage.same_run import differences
-from nfvae.experiments.tables.results import Conditions, Run, Unfinished
+from nfvae.experiments.errors import printable
+from nfvae.experiments.tables.results import Conditions, Run
+from nfvae.experiments.tables.settings import Settings, assignments, settings_of
 
 Quantity = Literal["neg_elbo", "nll", "gap", "kl", "active_units"]
+# What distinguishes runs whose configurations are unknown or the same.
+RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "networks")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean and sample standard deviation over n training seeds; no deviation at n = 1."""
+    """Mean and sample standard deviation over n training seeds; no deviation for n = 1."""
 
     mean: float
     std: float | None
@@ -23,18 +27,24 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Estimate":
-        """From one value a seed; both sums are exact, so the order does not matter."""
+        """From one value per seed; both sums are exact, so the order does not matter."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one model under one protocol, in order of their seeds."""
+    """The runs of one model under one protocol, in order of their seeds.
+
+    Attributes:
+        variant: the settings or the folder in which this cell differs from others of the same
+            conditions, protocol, flow and K; "" if there are no others.
+    """
 
     conditions: Conditions
     protocol: str | None
     flow: str
     K: int
+    variant: str
     runs: tuple[Run, ...]
 
     @property
@@ -44,7 +54,7 @@ class Cell:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Fewest and most updates of a run; they differ only where runs stopped early."""
+        """Fewest and most updates of a run; they differ if runs stopped early."""
         steps = [run.results.steps for run in self.runs]
         return min(steps), max(steps)
 
@@ -59,72 +69,110 @@ class Cell:
         return None if None in values else Estimate.of(values)
 
     def standard_error(self, quantity: Literal["neg_elbo", "nll"]) -> float | None:
-        """Over test images, in nats, averaged over runs: how well one run was measured."""
+        """Over test images, in nats, averaged over runs: how precisely one run was measured."""
         values = [getattr(run.results, f"{quantity}_se") for run in self.runs]
         return None if None in values else fmean(values)
 
 
 def make_cells(runs: Iterable[Run]) -> list[Cell]:
-    """Group runs by conditions, protocol, flow and K, in that order, the plain Gaussian first.
+    """Group runs by conditions, protocol, flow, K and variant, the diagonal Gaussian first.
 
-    Raises:
-        ResultsError: a cell has a seed twice, or runs of different settings.
+    Copies of a run count once. Runs of one model with different settings, or with the same seed and
+    different numbers, become cells of their own with a `variant`.
     """
-    groups = defaultdict(list)
-    for run in sorted(runs, key=lambda run: (run.results.seed, run.path)):
-        groups[_key(run)].append(run)
-    cells = [Cell(*key, tuple(group)) for key, group in groups.items()]
-    for cell in cells:
-        _check_seeds(cell)
-        _check_settings(cell)
-    return sorted(cells, key=place)
+    blocks: dict[tuple[Conditions, str | None], list[Run]] = defaultdict(list)
+    for run in _without_copies(runs):
+        blocks[run.results.conditions, run.results.protocol].append(run)
+    cells = [
+        Cell(*block, flow, K, variant, tuple(group))
+        for block, members in blocks.items()
+        for (flow, K, variant), group in _by_variant(members).items()
+    ]
+    return sorted(cells, key=_sort_key)
 
 
-def place(entry: Cell | Unfinished) -> tuple[Any, ...]:
-    """Where a cell, or a run that will be part of one, stands in a table."""
-    flow = (entry.flow != "none", entry.flow)
-    return (*entry.conditions, entry.protocol or "", *flow, entry.K)
+def _sort_key(cell: Cell) -> tuple[Any, ...]:
+    flow = (cell.flow != "none", cell.flow)
+    return (*cell.conditions, cell.protocol or "", *flow, cell.K, cell.variant)
 
 
-def _key(run: Run) -> tuple[Conditions, str | None, str, int]:
-    results = run.results
-    return results.conditions, results.protocol, results.flow, results.K
+def _without_copies(runs: Iterable[Run]) -> list[Run]:
+    """In order of seeds and paths. A copy has the same results, and the same or no config.yaml."""
+    kept: dict[tuple[Any, Settings | None], Run] = {}
+    for run in sorted(runs, key=lambda run: (run.config is None, run.path)):
+        settings = None if run.config is None else settings_of(run.config)
+        if settings is not None or all(run.results != results for results, _ in kept):
+            kept.setdefault((run.results, settings), run)
+    return sorted(kept.values(), key=lambda run: (run.results.seed, run.path))
 
 
-def _check_seeds(cell: Cell) -> None:
-    by_seed: dict[int, Run] = {}
-    for run in cell.runs:
-        if other := by_seed.get(run.results.seed):
-            raise ResultsError(
-                f"{other.path} and {run.path} are both {_name(cell)}, seed {run.results.seed}; "
-                "give only one of them"
-            )
-        by_seed[run.results.seed] = run
+def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
+    """(flow, K, variant) -> runs, for runs of the same conditions and protocol.
+
+    Where some model has several settings, the variants of all models name the same keys.
+    """
+    models: dict[tuple[str, int], dict[Settings, list[Run]]] = defaultdict(dict)
+    for run in sorted(runs, key=lambda run: run.config is None):
+        groups = models[run.results.flow, run.results.K]
+        groups.setdefault(_group_of(run, groups), []).append(run)
+    named = {key for groups in models.values() for key in _differing([*groups.values()])}
+    folders = _folder_names([group for groups in models.values() for group in groups.values()])
+    cells = defaultdict(list)
+    for (flow, K), groups in models.items():
+        for settings, group in groups.items():
+            values = {**dict(settings), **dict(_result_settings(group[0]))}
+            variant = assignments({key: values[key] for key in named & values.keys()})
+            for run in group:
+                parts = [part for part in (variant, folders.get(run.path)) if part]
+                cells[flow, K, ", ".join(parts)].append(run)
+    for group in cells.values():
+        group.sort(key=lambda run: run.results.seed)
+    return dict(cells)
 
 
-def _check_settings(cell: Cell) -> None:
-    first = cell.runs[0]
-    for run in cell.runs[1:]:
-        differing = [f"{key}={left}, {key}={right}" for key, left, right in _differing(first, run)]
-        if differing:
-            raise ResultsError(
-                f"{first.path} and {run.path} are both {_name(cell)}, but of different settings "
-                f"({'; '.join(differing[:4])}); give only runs that differ in the seed"
-            )
+def _group_of(run: Run, groups: Mapping[Settings, Sequence[Run]]) -> Settings:
+    """A run without config.yaml joins the one group whose results agree with its own."""
+    if run.config is not None:
+        return settings_of(run.config) | {("num_parameters", str(run.results.num_parameters))}
+    own = _result_settings(run)
+    alike = [key for key, group in groups.items() if own in map(_result_settings, group)]
+    return alike[0] if len(alike) == 1 else own
 
 
-def _differing(a: Run, b: Run) -> list[tuple[str, Any, Any]]:
-    """By config.yaml where both have one; else by what results.json says of the settings."""
-    if a.config is not None and b.config is not None:
-        names = ["checkpoint", "num_parameters"]
-        found = list(differences(a.config, b.config))
-    else:
-        names = ["checkpoint", "num_parameters", "steps"]
-        found = []
-    found += [(name, getattr(a.results, name), getattr(b.results, name)) for name in names]
-    return [(key, left, right) for key, left, right in found if left != right and key != "seed"]
+def _result_settings(run: Run) -> Settings:
+    return frozenset((name, str(getattr(run.results, name))) for name in RESULT_SETTINGS)
 
 
-def _name(cell: Cell) -> str:
-    protocol = "" if cell.protocol is None else f"protocol {cell.protocol}, "
-    return f"{protocol}flow={cell.flow} K={cell.K}"
+def _differing(groups: Sequence[Sequence[Run]]) -> set[str]:
+    """Keys whose values differ between groups of runs, from their configurations if known."""
+    known = [settings_of(run.config) for run, *_ in groups if run.config is not None]
+    keys = _varying(known)
+    if len(known) < len(groups) or (len(groups) > 1 and not keys):
+        keys |= _varying([_result_settings(group[0]) for group in groups])
+    return keys
+
+
+def _varying(several: Sequence[Settings]) -> set[str]:
+    """Keys that do not have the same value in all settings."""
+    shared = several[0].intersection(*several) if several else frozenset()
+    return {key for settings in several for key, _ in settings - shared}
+
+
+def _folder_names(groups: Sequence[Sequence[Run]]) -> dict[Path, str]:
+    """If a seed occurs twice in a group: the parent folder of each run, or its own folder."""
+    seeds = [Counter(run.results.seed for run in group) for group in groups]
+    if all(times == 1 for counter in seeds for times in counter.values()):
+        return {}
+    start = Path(os.path.commonpath([_parent(run) for group in groups for run in group])).parent
+    names = {}
+    for group in groups:
+        siblings = Counter((_parent(run), run.results.seed) for run in group)
+        for run in group:
+            repeated = siblings[_parent(run), run.results.seed] > 1
+            folder = run.path.resolve() if repeated else _parent(run)
+            names[run.path] = printable(os.path.relpath(folder, start))
+    return names
+
+
+def _parent(run: Run) -> Path:
+    return run.path.resolve().parent

@@ -1,12 +1,13 @@
-"""Find runs in folders, however deep."""
+"""Finding runs in folders, at any depth."""
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from nfvae.errors import NfvaeError
 from nfvae.experiments.errors import ResultsError
-from nfvae.experiments.tables.read import read_evaluations, read_run, read_unfinished
+from nfvae.experiments.tables.read import read_evaluation, read_run, read_unfinished
 from nfvae.experiments.tables.results import Run, Unfinished
 
 
@@ -15,49 +16,65 @@ class Collected:
     """Every run below some folders, in order of their paths.
 
     Attributes:
-        evaluations: the complete runs again, as evaluate.py found them on another split or with
+        runs: complete runs.
+        evaluations: complete runs again, as evaluate.py measured them on another split or with
             another S.
+        unfinished: runs without results.
+        warnings: a line for each evaluation_*.json that was left out, with the reason.
     """
 
-    runs: list[Run]
-    evaluations: list[Run]
-    unfinished: list[Unfinished]
+    runs: list[Run] = field(default_factory=list)
+    evaluations: list[Run] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def collect(paths: Iterable[Path]) -> Collected:
-    """Read the runs below folders. One that is reached twice counts once; 2-D fits are passed over.
+    """Read the runs below folders, each folder once. 2-D fits are skipped.
 
     Raises:
-        ResultsError, RunFolderError: a folder is not there, or a file in it is damaged.
+        ResultsError, RunFolderError: a folder does not exist, or a run's own file is damaged.
     """
-    found = Collected([], [], [])
+    found = Collected()
     for folder in _run_folders(paths):
         if not (folder / "results.json").exists():
-            if cut := read_unfinished(folder):
-                found.unfinished.append(cut)
+            if unfinished := read_unfinished(folder):
+                found.unfinished.append(unfinished)
         elif run := read_run(folder):
             found.runs.append(run)
-            found.evaluations.extend(read_evaluations(run))
+            _add_evaluations(run, found)
     return found
 
 
+def _add_evaluations(run: Run, found: Collected) -> None:
+    """Except under the conditions of the run's own results, which are preferred."""
+    for file in sorted(run.path.glob("evaluation_*.json")):
+        try:
+            again = read_evaluation(run, file)
+        except NfvaeError as error:  # a side file does not make the run unusable
+            found.warnings.append(str(error))
+        else:
+            if again.results.conditions != run.results.conditions:
+                found.evaluations.append(again)
+
+
 def require_runs_folder(path: Path) -> None:
-    """What runs are looked for below.
+    """Check a folder to search for runs.
 
     Raises:
-        ResultsError: it is not there, or no folder.
+        ResultsError: it does not exist, or is not a folder.
     """
     if not path.is_dir():
         raise ResultsError(f"{path} is not a folder; name folders that hold runs")
 
 
 def _run_folders(paths: Iterable[Path]) -> list[Path]:
-    """Folders with results.json or config.yaml, sorted; hidden folders are not entered."""
+    """Folders with results.json or config.yaml, sorted, without hidden ones."""
 
     def refuse(error: OSError) -> None:
         raise ResultsError(f"cannot read {error.filename}: {error.strerror}")
 
-    seen: dict[Path, Path | None] = {}  # by what links lead to; None where there is no run
+    seen: dict[Path, Path | None] = {}  # by resolved path; None for folders without a run
     for path in paths:
         require_runs_folder(path)
         for name, subfolders, files in os.walk(path, onerror=refuse, followlinks=True):

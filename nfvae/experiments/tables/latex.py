@@ -6,15 +6,20 @@ from itertools import groupby
 
 from nfvae.experiments.tables.layout import Table
 
-SIGNS = str.maketrans(
+ESCAPES = str.maketrans(
     {
         "−": "$-$",
         "±": r"$\pm$",
         "–": "--",
         "‖": r"$\Vert$",
+        "…": r"\dots{}",
         "|": "$|$",
-        "_": r"\_",
-        "&": r"\&",
+        "<": "$<$",
+        ">": "$>$",
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{character: f"\\{character}" for character in "_&%$#{}"},
     }
 )
 
@@ -22,19 +27,20 @@ SIGNS = str.maketrans(
 def latex(tables: Iterable[Table]) -> str:
     r"""Tables to \input in a document that loads booktabs."""
     head = "% needs \\usepackage{booktabs} in the preamble\n"
-    return head + "\n".join(_one(table) for table in tables)
+    return head + "\n".join(_one_table(table) for table in tables)
 
 
-def _one(table: Table) -> str:
+def _one_table(table: Table) -> str:
     columns = table.columns
     layout = "".join("l" if column.is_text else "r" for column in columns)
+    label = "-".join(table.conditions.parts("")).replace("_", "-")
     lines = [
         r"\begin{table}",
         r"\centering",
         r"\footnotesize",
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_text(table.caption)}}}",
-        rf"\label{{tab:{'-'.join(table.conditions.words('')).replace('_', '-')}}}",
+        rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
         *_sources(table),
@@ -51,7 +57,7 @@ def _one(table: Table) -> str:
 
 
 def _sources(table: Table) -> list[str]:
-    """Names of the sources above their columns, each with a rule; nothing where there are none."""
+    """Names of the sources above their columns, each with a rule; empty without sources."""
     heads, rules, start = [], [], 1
     for source, group in groupby(table.columns, key=lambda column: column.source):
         width = len(list(group))
@@ -67,4 +73,4 @@ def _row(entries: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    return re.sub(r"`(.*?)`", r"\\texttt{\1}", text.translate(SIGNS))
+    return re.sub(r"`(.*?)`", r"\\texttt{\1}", text.translate(ESCAPES))

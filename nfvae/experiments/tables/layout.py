@@ -1,4 +1,4 @@
-"""What a table says, as plain text that Markdown and LaTeX then dress."""
+"""The content of a table as plain text, before it is written as Markdown or LaTeX."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from itertools import groupby
 
 from nfvae.experiments.tables.cells import Cell, Estimate, Quantity
 from nfvae.experiments.tables.published import PUBLISHED, Published
-from nfvae.experiments.tables.results import Conditions
+from nfvae.experiments.tables.results import BERNOULLI, Conditions
 from nfvae.experiments.tables.settings import describe_settings
 
-HEADS: dict[Quantity, str] = {
+QUANTITY_NAMES: dict[Quantity, str] = {
     "neg_elbo": "−ELBO",
     "nll": "NLL",
     "gap": "gap",
@@ -22,7 +22,7 @@ DATA_NAMES = {"mnist": "MNIST"}
 
 @dataclass(frozen=True)
 class Column:
-    """Attributes: source: "" for what was measured here, else the label of what was published."""
+    """Attributes: source: label of the publication; "" for what was measured here."""
 
     source: str
     head: str
@@ -32,13 +32,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under one set of conditions, ready to be set.
+    """Cells under one set of conditions.
 
     Attributes:
         caption: the conditions, the units and what ± means.
-        columns: all of one length.
-        notes: the settings of each protocol and where published values come from. In them and in
-            the caption, `backticks` mark what one could type.
+        columns: all of the same length.
+        notes: the settings of each protocol, and where published values come from. In notes and
+            caption, `backticks` mark command-line text.
     """
 
     conditions: Conditions
@@ -52,7 +52,7 @@ def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHE
 
     Args:
         cells: in the order of `make_cells`.
-        published: sources; one stands beside where it has a value for some cell.
+        published: sources; each is shown where it has a value for a comparable cell.
     """
     return [
         _table(conditions, list(group), published)
@@ -61,11 +61,7 @@ def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHE
 
 
 def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Published]) -> Table:
-    sources = [
-        source
-        for source in published
-        if source.fits(conditions) and any((cell.flow, cell.K) in source.values for cell in cells)
-    ]
+    sources = [source for source in published if any(source.values_for(cell) for cell in cells)]
     protocols = list(dict.fromkeys(cell.protocol for cell in cells))
 
     def column(head: str, entry: Callable[[Cell], str], is_text: bool = False) -> Column:
@@ -74,13 +70,15 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
     columns = [column("flow", lambda cell: cell.flow, True), column("K", lambda cell: str(cell.K))]
     if len(protocols) > 1:
         columns.insert(0, column("protocol", lambda cell: cell.protocol or NOTHING, True))
-    columns += [_measured(quantity, cells) for quantity in HEADS]
+    columns.append(column("variant", lambda cell: cell.variant or NOTHING, True))
+    columns += [_measured(quantity, cells) for quantity in QUANTITY_NAMES]
     columns += [column("updates", _updates), column("n", lambda cell: str(len(cell.runs)))]
     columns += [
         _published(source, quantity, cells) for source in sources for quantity in source.digits
     ]
     notes = [
-        f"{_title(protocol)}: "
+        ("Settings" if protocol is None else f"Protocol {protocol}")
+        + ": "
         + describe_settings(run for cell in cells if cell.protocol == protocol for run in cell.runs)
         for protocol in protocols
     ]
@@ -93,15 +91,13 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
     )
 
 
-def _title(protocol: str | None) -> str:
-    return "Settings" if protocol is None else f"Protocol {protocol}"
-
-
 def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
     data, num_samples = conditions.data, conditions.num_importance_samples
+    likelihood = conditions.likelihood
     sentences = [
-        f"{DATA_NAMES.get(data, data)}, {conditions.trained_on}, {conditions.split} split, "
-        f"{conditions.latent_dim} latents"
+        f"{DATA_NAMES.get(data, data)}, {conditions.training_data}, "
+        + (f"{likelihood} likelihood, " if likelihood != BERNOULLI else "")
+        + f"{conditions.split} split, {conditions.latent_dim} latents"
     ]
     if num_samples:
         sentences[0] += f"; NLL by importance sampling with S = {num_samples:,}"
@@ -110,7 +106,7 @@ def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
             "In nats per image: mean ± sample standard deviation over n training seeds"
         )
     else:
-        sentences.append("In nats per image, one run a cell")
+        sentences.append("In nats per image, one run per row")
     if num_samples:
         sentences.append(
             "gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior"
@@ -119,17 +115,17 @@ def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
 
 
 def _measured(quantity: Quantity, cells: Iterable[Cell]) -> Column:
-    whole = quantity == "active_units"
-    entries = (_entry(cell.estimate(quantity), 1 if whole else 2, whole) for cell in cells)
-    return Column("", HEADS[quantity], tuple(entries))
+    is_count = quantity == "active_units"
+    entries = (_entry(cell.estimate(quantity), 1 if is_count else 2, is_count) for cell in cells)
+    return Column("", QUANTITY_NAMES[quantity], tuple(entries))
 
 
-def _entry(estimate: Estimate | None, digits: int, whole: bool) -> str:
-    """A count of one run is a whole number."""
+def _entry(estimate: Estimate | None, digits: int, is_count: bool) -> str:
+    """Mean ± deviation; a count of a single run is a whole number."""
     if estimate is None:
         return NOTHING
     if estimate.std is None:
-        return f"{estimate.mean:.{0 if whole else digits}f}"
+        return f"{estimate.mean:.{0 if is_count else digits}f}"
     return f"{estimate.mean:.{digits}f} ± {estimate.std:.{digits}f}"
 
 
@@ -139,7 +135,7 @@ def _updates(cell: Cell) -> str:
 
 def _published(source: Published, quantity: Quantity, cells: Iterable[Cell]) -> Column:
     def entry(cell: Cell) -> str:
-        value = source.values.get((cell.flow, cell.K), {}).get(quantity)
+        value = source.values_for(cell).get(quantity)
         return NOTHING if value is None else f"{value:.{source.digits[quantity]}f}"
 
-    return Column(source.label, HEADS[quantity], tuple(map(entry, cells)))
+    return Column(source.label, QUANTITY_NAMES[quantity], tuple(map(entry, cells)))

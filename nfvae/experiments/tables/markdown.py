@@ -1,30 +1,31 @@
 """Tables in Markdown."""
 
+import re
 from collections.abc import Iterable
 from textwrap import fill
 
-from nfvae.experiments.tables.layout import Column, Table
+from nfvae.experiments.tables.layout import Table
 
-WIDTH = 100  # of a line of text; a row of a table cannot be broken
+WIDTH = 100  # of a line of text; rows of a table cannot be broken
 
 
 def markdown(tables: Iterable[Table]) -> str:
-    """Each table between its caption and its notes, without headings of its own."""
-    return "\n".join(_one(table) for table in tables)
+    """Each table with its caption above and its notes below, without headings."""
+    return "\n".join(_one_table(table) for table in tables)
 
 
-def _one(table: Table) -> str:
+def _one_table(table: Table) -> str:
     rows = [
-        [_head(column) for column in table.columns],
+        [_cell(f"{column.source} {column.head}".lstrip()) for column in table.columns],
         ["---" if column.is_text else "---:" for column in table.columns],
-        *zip(*(column.entries for column in table.columns), strict=True),
+        *(map(_cell, row) for row in zip(*(c.entries for c in table.columns), strict=True)),
     ]
     grid = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n\n".join([_text(table.caption), grid, *map(_text, table.notes)]) + "\n"
 
 
-def _head(column: Column) -> str:
-    return f"{column.source} {column.head}".lstrip()
+def _cell(text: str) -> str:
+    return re.sub(r"[\\`*<>|\[\]]", r"\\\g<0>", text)
 
 
 def _text(text: str) -> str:

@@ -1,7 +1,7 @@
 """Runs that a grid of flow × K × seed lacks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import groupby, product
 
@@ -13,10 +13,10 @@ FIXED_K = {"none": 0, "full_rank": 1}  # families that have one K only
 
 @dataclass(frozen=True)
 class Missing:
-    """Seeds of a model that have neither results nor a started run.
+    """Seeds of a model that have neither results nor an unfinished run.
 
     Attributes:
-        whole: the model has no run at all, of any seed.
+        whole: the model has no run of any seed.
     """
 
     conditions: Conditions
@@ -28,9 +28,10 @@ class Missing:
 
 
 def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> list[Missing]:
-    """The grid is every flow × every K × every seed that some run of its protocol has.
+    """What is missing from the grid of every flow × every K × every seed with some run.
 
-    Each set of conditions and protocol is a grid of its own.
+    Each set of conditions and protocol is a grid of its own. Every flow with K = 0 is the same
+    model, of which a sweep trains only one.
     """
     grids: dict[tuple[Conditions, str | None], dict[tuple[str, int], set[int]]]
     grids = defaultdict(lambda: defaultdict(set))
@@ -38,21 +39,36 @@ def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> lis
         grids[cell.conditions, cell.protocol][cell.flow, cell.K].update(cell.seeds)
     for run in unfinished:
         grids[run.conditions, run.protocol][run.flow, run.K].add(run.seed)
+    order = sorted(grids, key=lambda grid: (grid[0], grid[1] or ""))
+    return [missing for grid in order for missing in _missing_from(*grid, grids[grid])]
+
+
+def _missing_from(
+    conditions: Conditions, protocol: str | None, present: Mapping[tuple[str, int], Set[int]]
+) -> list[Missing]:
+    gaussians = [model for model in present if model[1] == 0]
+    seeds = {model: set(found) for model, found in present.items() if model not in gaussians}
+    if gaussians:
+        seeds[min(gaussians, key=_order)] = set().union(*(present[model] for model in gaussians))
+    flows = {flow for flow, _ in seeds if flow not in FIXED_K}
+    numbers = {K for flow, K in seeds if flow not in FIXED_K and K > 0}
+    everything = set().union(*seeds.values())
     return [
-        Missing(conditions, protocol, flow, K, tuple(sorted(absent)), whole=not present[flow, K])
-        for (conditions, protocol), present in sorted(
-            grids.items(), key=lambda item: (item[0][0], item[0][1] or "")
-        )
-        for flow, K in _points(present)
-        if (absent := set().union(*present.values()) - present[flow, K])
+        Missing(conditions, protocol, *model, tuple(sorted(absent)), whole=model not in seeds)
+        for model in sorted(seeds.keys() | set(product(flows, numbers)), key=_order)
+        if (absent := everything - seeds.get(model, set()))
     ]
 
 
+def _order(model: tuple[str, int]) -> tuple[bool, str, int]:
+    return (model[0] != "none", *model)
+
+
 def describe_missing(missing: Iterable[Missing]) -> list[str]:
-    """A line for each model that lacks seeds, and one for all that a grid has no run of."""
+    """A line for each model that lacks seeds, and one for all models without any run."""
     lines = []
     for (conditions, protocol), group in groupby(missing, lambda m: (m.conditions, m.protocol)):
-        grid = ", ".join(conditions.words())
+        grid = ", ".join(conditions.parts())
         if protocol is not None:
             grid += f", protocol={protocol}"
         absent = list(group)
@@ -61,19 +77,10 @@ def describe_missing(missing: Iterable[Missing]) -> list[str]:
             for m in absent
             if not m.whole
         ]
-        whole = [m for m in absent if m.whole]
         models = [
             f"flow={flow} K={','.join(str(m.K) for m in models)}"
-            for flow, models in groupby(whole, lambda m: m.flow)
+            for flow, models in groupby((m for m in absent if m.whole), lambda m: m.flow)
         ]
         if models:
             lines.append(f"every seed of {'; '.join(models)} ({grid})")
     return lines
-
-
-def _points(present: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The given points and those that complete them to a product, flow by flow."""
-    points = set(present)
-    flows = {flow for flow, _ in points if flow not in FIXED_K}
-    numbers = {K for flow, K in points if flow not in FIXED_K}
-    return sorted(points | set(product(flows, numbers)), key=lambda at: (at[0] != "none", *at))

@@ -1,10 +1,10 @@
-"""Published values to stand beside measured ones, each with the protocol it was measured by."""
+"""Published values to compare with measured ones, each with how it was measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nfvae.experiments.tables.cells import Quantity
-from nfvae.experiments.tables.results import Conditions
+from nfvae.experiments.tables.cells import Cell, Quantity
+from nfvae.experiments.tables.results import BERNOULLI
 
 
 @dataclass(frozen=True)
@@ -12,32 +12,47 @@ class Published:
     """A paper's table.
 
     Attributes:
-        key: names the source in a file's column.
-        label: names it in the head of a column.
-        protocol: how the numbers came about, for a note below the table.
-        digits: that a quantity was given with, after the point.
+        key: prefix of the source's columns in a file.
+        label: name of the source in the head of a column.
+        binarizations: that the numbers compare with.
+        min_updates: of a run that the numbers compare with.
+        protocol: how the numbers were measured, for a note below the table.
+        digits: of each quantity after the decimal point.
         values: (flow, K) -> quantity -> nats per image.
     """
 
     key: str
     label: str
     data: str
+    binarizations: frozenset[str]
     latent_dim: int
+    min_updates: int
     protocol: str
     digits: Mapping[Quantity, int]
     values: Mapping[tuple[str, int], Mapping[Quantity, float]]
 
-    def fits(self, conditions: Conditions) -> bool:
-        """Same data, test split and latent dimension; `protocol` tells of binarization and S."""
-        ours = (conditions.data, conditions.split, conditions.latent_dim)
-        return ours == (self.data, "test", self.latent_dim)
+    def compares_with(self, cell: Cell) -> bool:
+        """Whether data, binarization, likelihood, split and size agree; `protocol` names S."""
+        conditions = cell.conditions
+        found = (conditions.data, conditions.likelihood, conditions.split, conditions.latent_dim)
+        return (
+            found == (self.data, BERNOULLI, "test", self.latent_dim)
+            and conditions.binarization in self.binarizations
+            and cell.steps[1] >= self.min_updates
+        )
+
+    def values_for(self, cell: Cell) -> Mapping[Quantity, float]:
+        """The values for a cell's flow and K; empty if none compare."""
+        return self.values.get((cell.flow, cell.K), {}) if self.compares_with(cell) else {}
 
 
 REZENDE_MOHAMED_2015 = Published(
     key="rezende_mohamed_2015",
     label="R&M 2015",
     data="mnist",
+    binarizations=frozenset({"fixed", "static"}),
     latent_dim=40,
+    min_updates=50_000,  # a tenth of the paper's
     protocol=(
         "Rezende & Mohamed 2015, binarized MNIST (whose draw need not be the one used here), "
         "networks of 400 maxout units, 500,000 updates of RMSprop, no deviations given; NLL from "

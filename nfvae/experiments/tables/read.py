@@ -1,14 +1,16 @@
-"""A run as its folder's files tell it."""
+"""Reading a run from the files in its folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nfvae.experiments.errors import ResultsError
+from nfvae.experiments.errors import ResultsError, one_line
 from nfvae.experiments.storage.config_file import look_up, read_config_file
 from nfvae.experiments.storage.history import latest
 from nfvae.experiments.storage.json_file import read_results_json
 from nfvae.experiments.tables.results import (
+    BERNOULLI,
+    MLP,
     Conditions,
     Evaluation,
     Measured,
@@ -18,40 +20,65 @@ from nfvae.experiments.tables.results import (
     check,
 )
 
-FIT_KEYS = {"energy", "fits"}  # what results of flows fitted to 2-D energies have
-SECTIONS = ("data", "model", "flow", "optim", "objective", "trainer", "eval")
+ENERGY_FIT_KEYS = {"energy", "fits"}  # of results of flows fitted to 2-D energies
+SECTIONS = ("data", "model", "likelihood", "flow", "optim", "objective", "trainer", "eval")
+# Keys that nfvae 0.1 wrote for every optimizer, and the one optimizer that used each.
+UNUSED_UNLESS = {"betas": "adam", "momentum": "rmsprop"}
 
 
 def read_run(folder: Path) -> Run | None:
-    """A complete run: results.json and, if it was kept, config.yaml. None where it is a 2-D fit."""
+    """A complete run: results.json and, if it was kept, config.yaml. None for a 2-D fit.
+
+    Raises:
+        ResultsError, RunFolderError: a file is damaged, or they are of different runs.
+    """
     file = folder / "results.json"
-    content = read_results_json(file, set())
-    if FIT_KEYS & content.keys():
+    content = read_results_json(file)
+    if ENERGY_FIT_KEYS & content.keys():
         return None
     config_file = folder / "config.yaml"
-    if not config_file.exists():
-        return Run(folder, check(Results, file, content), None)
-    config = _read_config(config_file)
-    content.setdefault("train_on_val", _trained_on_val(config))
+    config = _read_config(config_file) if config_file.exists() else None
+    _fill_in(content, config)
     results = check(Results, file, content)
-    _check_belongs(config_file, config, results)
+    if config is not None:
+        _check_same_run(config_file, config, results)
     return Run(folder, results, config)
 
 
 def _read_config(file: Path) -> dict[str, Any]:
+    """A run's config.yaml; one of nfvae 0.1 with what that version left out or did not use."""
     config = read_config_file(file)
+    config.setdefault("likelihood", {"name": BERNOULLI})
     if not all(isinstance(config.get(name, {}), Mapping) for name in SECTIONS):
         raise ResultsError(f"{file} is not the configuration of a run")
+    optim = config.get("optim", {})
+    config["optim"] = {
+        key: value
+        for key, value in optim.items()
+        if UNUSED_UNLESS.get(key, optim.get("name")) == optim.get("name")
+    }
     return config
 
 
+def _fill_in(content: dict[str, Any], config: Mapping[str, Any] | None) -> None:
+    """Add to results of nfvae 0.1 what only the configuration says."""
+    config = {} if config is None else config
+    defaults = {
+        "train_on_val": _trained_on_val(config),
+        "likelihood": look_up(config, "likelihood.name") or BERNOULLI,
+        "networks": look_up(config, "model.name") or MLP,
+    }
+    for key, value in defaults.items():
+        content.setdefault(key, value)
+
+
 def _trained_on_val(config: Mapping[str, Any]) -> bool:
-    return look_up(config, "data.train_on_val") is True  # a config.yaml older than the key lacks it
+    return look_up(config, "data.train_on_val") is True  # early files do not have the key
 
 
-def _check_belongs(file: Path, config: Mapping[str, Any], results: Results) -> None:
-    """The settings that a table tells of are those that the results were made with."""
-    told = {
+def _check_same_run(file: Path, config: Mapping[str, Any], results: Results) -> None:
+    """Check that results.json was made with the settings of the config.yaml beside it."""
+    expected = {
         "flow.name": results.flow,
         "K": results.K,
         "seed": results.seed,
@@ -62,73 +89,70 @@ def _check_belongs(file: Path, config: Mapping[str, Any], results: Results) -> N
         "eval.checkpoint": results.checkpoint,
         "eval.num_samples": results.num_importance_samples,
     }
-    said = {key: look_up(config, key) for key in told}
-    told["data.train_on_val"] = results.train_on_val
-    said["data.train_on_val"] = _trained_on_val(config)
-    for key, value in told.items():
-        if (found := said[key]) != value:
+    found = {key: look_up(config, key) for key in expected}
+    expected["data.train_on_val"] = results.train_on_val
+    found["data.train_on_val"] = _trained_on_val(config)
+    for key, value in expected.items():
+        if found[key] != value:
             raise ResultsError(
-                f"{file} says {key}={found}, results.json beside it was made with {key}={value}; "
-                "put the config.yaml of that run back"
+                f"{file} says {key}={one_line(found[key])}, results.json beside it was made with "
+                f"{key}={value}; restore the config.yaml of that run"
             )
 
 
-def read_evaluations(run: Run) -> list[Run]:
-    """The run with the numbers of each evaluation_*.json, and the configuration that gives them.
+def read_evaluation(run: Run, file: Path) -> Run:
+    """The run with the numbers of an evaluation_*.json, and the configuration that gives them.
 
-    An evaluation under the conditions of the run's own results is left out: those stand for it.
+    Raises:
+        ResultsError, RunFolderError: the file is damaged, misnamed or of another model.
     """
-    files = sorted(run.path.glob("evaluation_*.json"))
-    evaluated = (_evaluated(run, file) for file in files)
-    return [again for again in evaluated if again.results.conditions != run.results.conditions]
-
-
-def _evaluated(run: Run, file: Path) -> Run:
-    found = check(Evaluation, file, read_results_json(file, set()))
+    found = check(Evaluation, file, read_results_json(file))
     if file.name != f"evaluation_{found.split}.json":
-        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; move it away")
+        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; rename it")
     results = run.results.model_copy(
         update={name: getattr(found, name) for name in Measured.model_fields}
     )
     _check_up_to_date(run.results, results, found, file)
     if run.config is None:
-        return Run(file, results, None)
-    measured = {
+        return Run(run.path, results, None)
+    settings = {
         "checkpoint": found.checkpoint,
         "num_samples": found.num_importance_samples,
         "elbo_draws": found.elbo_draws,
         "seed": found.eval_seed,
     }
-    told = {key: value for key, value in measured.items() if value is not None}
-    return Run(file, results, {**run.config, "eval": {**run.config["eval"], **told}})
+    known = {key: value for key, value in settings.items() if value is not None}
+    return Run(run.path, results, {**run.config, "eval": {**run.config["eval"], **known}})
 
 
 def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: Path) -> None:
-    """The evaluation is of the model that the run ended with, on the run's data."""
-    now = {
+    """Check that the evaluation is of the run's final model and data."""
+    values = {
         "step": (found.step, results.measured_step),
         "data.binarization": (found.binarization, own.binarization),
         "data.train_on_val": (found.train_on_val, own.train_on_val),
     }
-    for key, (was, is_now) in now.items():
-        if None not in (was, is_now) and was != is_now:
+    for key, (of_file, of_run) in values.items():
+        if None not in (of_file, of_run) and of_file != of_run:
             raise ResultsError(
-                f"{file} is of {key}={was}, the run's {found.checkpoint} checkpoint of "
-                f"{key}={is_now}; evaluate it again, or delete the file"
+                f"{file} is of {key}={of_file}, the run's {found.checkpoint} checkpoint of "
+                f"{key}={of_run}; evaluate it again, or delete the file"
             )
 
 
 def read_unfinished(folder: Path) -> Unfinished | None:
-    """What config.yaml and metrics.jsonl say of a run that is under way or was cut off.
+    """An unfinished run from its config.yaml and metrics.jsonl.
 
-    None where config.yaml is that of something other than a training run.
+    None if config.yaml is not that of a training run.
+
+    Raises:
+        ResultsError, RunFolderError: a file is damaged.
     """
-    file = folder / "config.yaml"
+    file, metrics = folder / "config.yaml", folder / "metrics.jsonl"
     config = _read_config(file)
     if "trainer" not in config:
         return None
     try:
-        epochs, steps = (config["trainer"][name] for name in ("max_epochs", "max_steps"))
         content = {
             "path": folder,
             "conditions": Conditions(
@@ -138,22 +162,17 @@ def read_unfinished(folder: Path) -> Unfinished | None:
                 train_on_val=_trained_on_val(config),
                 latent_dim=config["model"]["latent_dim"],
                 num_importance_samples=config["eval"]["num_samples"],
+                likelihood=config["likelihood"]["name"],
             ),
             "protocol": config.get("protocol"),
             "flow": config["flow"]["name"],
             "K": config["K"],
             "seed": config["seed"],
-            "step": _last_step(folder / "metrics.jsonl"),
-            "budget": f"{epochs} epochs" if epochs else f"{steps} steps",
+            "step": next((step for step, _ in latest(metrics)), 0),
+            **{key: config["trainer"][key] for key in ("max_epochs", "max_steps")},
         }
     except (KeyError, TypeError):
         raise ResultsError(f"{file} is not the configuration of a run") from None
-    return check(Unfinished, file, content)
-
-
-def _last_step(metrics: Path) -> int:
-    """The step of the last whole line; 0 before the first."""
-    try:
-        return next((step for step, _ in latest(metrics)), 0)
     except OSError as error:
-        raise ResultsError(f"cannot read {metrics}: {error.strerror}") from None
+        raise ResultsError(f"{metrics} cannot be read: {error.strerror}") from None
+    return check(Unfinished, file, content)

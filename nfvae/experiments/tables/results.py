@@ -1,7 +1,6 @@
-"""What a table takes from a run: its results.json, its config.yaml, or how far it has come."""
+"""The parts of results.json, evaluation_*.json and config.yaml that tables use, with checks."""
 
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +8,21 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nfvae.experiments.errors import ResultsError
+from nfvae.experiments.errors import ResultsError, one_line
 from nfvae.experiments.name import Name
-from nfvae.experiments.storage.json_file import MOST
+from nfvae.experiments.storage.json_file import MAX_NUMBER
 
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Nats = Annotated[float, Field(ge=-MOST, le=MOST)]
-StandardError = Annotated[float, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Nats = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+StandardError = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+BERNOULLI, MLP = "bernoulli", "mlp"  # what files of nfvae 0.1, which do not say, were made with
 
 
 class Conditions(NamedTuple):
-    """What numbers must share to stand in one column."""
+    """What numbers must share to be compared in one column."""
 
     data: Name
     binarization: Name
@@ -30,29 +30,31 @@ class Conditions(NamedTuple):
     train_on_val: bool
     latent_dim: Positive
     num_importance_samples: Count
+    likelihood: Name = BERNOULLI
 
     @property
-    def trained_on(self) -> str:
-        """What was trained on, in words."""
+    def training_data(self) -> str:
+        """How the data were binarized, and whether validation images were trained on too."""
         also = ", trained on the validation images too" if self.train_on_val else ""
         return f"{self.binarization} binarization{also}"
 
-    def words(self, equals: str = "=") -> list[str]:
-        """mnist, fixed, test, D=40, S=500; with train_on_val before the split where it was so."""
+    def parts(self, equals: str = "=") -> list[str]:
+        """For example mnist, fixed, train_on_val, test, D=40, S=500."""
+        likelihood = [] if self.likelihood == BERNOULLI else [self.likelihood]
         trained = ["train_on_val"] if self.train_on_val else []
         sizes = {"D": self.latent_dim, "S": self.num_importance_samples}
         numbers = [f"{name}{equals}{size}" for name, size in sizes.items()]
-        return [self.data, self.binarization, *trained, self.split, *numbers]
+        return [self.data, self.binarization, *likelihood, *trained, self.split, *numbers]
 
 
 class Measured(BaseModel):
-    """What was found of a model on a split; bounds in nats per image, means over its images."""
+    """What was measured of a model on a split; bounds in nats per image, means over its images."""
 
     model_config = STRICT
 
     neg_elbo: Nats
     neg_elbo_se: StandardError  # over images
-    nll: Nats | None  # None where no importance samples were asked for
+    nll: Nats | None  # None without importance samples
     nll_se: StandardError | None
     num_importance_samples: Count
     kl: Nats
@@ -62,7 +64,7 @@ class Measured(BaseModel):
     binarization: Name
 
     @model_validator(mode="after")
-    def _nll_where_sampled(self) -> Self:
+    def _nll_if_sampled(self) -> Self:
         sampled = self.num_importance_samples > 0
         if (self.nll is not None) != sampled or (self.nll_se is not None) != sampled:
             raise ValueError(
@@ -72,7 +74,7 @@ class Measured(BaseModel):
 
 
 class Evaluation(Measured):
-    """evaluation_{split}.json: a model measured again; `step` is the updates it has had."""
+    """evaluation_{split}.json: a model measured again; `step` is its number of updates."""
 
     train_on_val: bool | None = None
     step: Positive | None = None
@@ -93,6 +95,8 @@ class Results(Measured):
     steps: Positive
     best_step: Count | None = None
     num_parameters: Positive
+    likelihood: Name = BERNOULLI
+    networks: Name = MLP
 
     @property
     def gap(self) -> float | None:
@@ -101,22 +105,18 @@ class Results(Measured):
 
     @property
     def measured_step(self) -> int | None:
-        """The updates of the model that was measured; None where nothing says which was best."""
+        """Number of updates of the measured model; None if the best step is unknown."""
         return self.best_step if self.checkpoint == "best" else self.steps
 
     @property
     def conditions(self) -> Conditions:
-        """What other results must share to stand in one column with these."""
+        """What other results must share to be compared in one column."""
         return Conditions(*(getattr(self, name) for name in Conditions._fields))
 
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run; `config` is None where only results.json was kept.
-
-    Attributes:
-        path: the folder; of a run that was evaluated again, the file that says so.
-    """
+    """A complete run in a folder; `config` is None if only results.json was kept."""
 
     path: Path
     results: Results
@@ -124,7 +124,7 @@ class Run:
 
 
 class Unfinished(BaseModel):
-    """A run that has a config.yaml and no results.json; `budget` is 50000 steps or 80 epochs."""
+    """A run that has a config.yaml and no results.json, with the step it has reached."""
 
     model_config = STRICT
 
@@ -135,17 +135,23 @@ class Unfinished(BaseModel):
     K: Count
     seed: Count
     step: Count
-    budget: str
+    max_steps: Positive | None
+    max_epochs: Positive | None
+
+    @property
+    def budget(self) -> str:
+        """For example "50000 steps" or "80 epochs"."""
+        return f"{self.max_epochs} epochs" if self.max_epochs else f"{self.max_steps} steps"
 
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def check(schema: type[M], file: Path, content: Mapping[str, Any]) -> M:
-    """What a file holds, once it has the keys and types that a table needs.
+    """The content of a file, once its keys and types are those that tables need.
 
     Raises:
-        ResultsError: naming the file and the first key that is missing or wrong.
+        ResultsError: names the file and the first key that is missing or wrong.
     """
     try:
         return schema.model_validate(content)
@@ -155,6 +161,6 @@ def check(schema: type[M], file: Path, content: Mapping[str, Any]) -> M:
         if first["type"] == "missing":
             raise ResultsError(f"{file}: {key} is missing") from None
         message = re.sub("^(Value error,|Input|String) ", "", first["msg"])
-        shown = reprlib.repr(first["input"])
-        wrong = f"{key}={shown} {message}" if key else message
+        value = first["input"]
+        wrong = f"{key}={one_line(repr(value), 40)} {message}" if key else message
         raise ResultsError(f"{file}: {wrong}") from None

@@ -1,14 +1,18 @@
-"""The settings that runs were trained with, as one would type them on the command line."""
+"""The settings that runs were trained with, as one would write them on the command line."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nfvae.experiments.storage.config_file import look_up
-from nfvae.experiments.storage.same_run import is_off
+from nfvae.experiments.errors import one_line
+from nfvae.experiments.storage.config_file import flatten, look_up
+from nfvae.experiments.storage.same_run import changes_numbers, is_off
 from nfvae.experiments.tables.results import Run
 
-SHOWN = (
+Settings = frozenset[tuple[str, str]]  # (key with dots, value as text)
+
+# Keys that a table's note names.
+NOTED_KEYS = (
     "data.train_on_val",
     "optim.name",
     "optim.lr",
@@ -26,43 +30,56 @@ SHOWN = (
 )
 
 
-def describe_settings(runs: Iterable[Run]) -> str:
-    """What matters of the runs' configurations; where they differ, all values with commas.
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """All entries that change numbers, without the seed and options that are off."""
+    return frozenset(
+        (key, as_text(value))
+        for key, value in flatten(config)
+        if key != "seed" and changes_numbers(key) and not is_off(value)
+    )
 
-    Each flow's options follow it. Says so if a run came without its config.yaml.
+
+def describe_settings(runs: Iterable[Run]) -> str:
+    """The main settings of runs, each value that occurs, and the options of each flow.
+
+    In `backticks`. Says so if a run has no config.yaml.
     """
     configs = [run.config for run in runs]
     known = [config for config in configs if config is not None]
     if len(known) < len(configs):
         return "unknown, since some runs came without their config.yaml"
-    shared = _assignments(SHOWN, known)
-    options: dict[str, set[str]] = {}
+    by_flow: dict[str, list[Mapping[str, Any]]] = {}
     for config in known:
-        options.setdefault(config["flow"]["name"], set()).update(config["flow"].keys() - {"name"})
-    own = [
-        _assignments(["flow.name", *(f"flow.{key}" for key in sorted(keys))], _of(flow, known))
-        for flow, keys in sorted(options.items())
-        if keys
-    ]
-    return ", ".join(f"`{text}`" for text in [shared, *own] if text)
+        by_flow.setdefault(config["flow"]["name"], []).append(config)
+    texts = [_describe(NOTED_KEYS, known)]
+    for _, of_flow in sorted(by_flow.items()):
+        options = {key for config in of_flow for key in config["flow"].keys() - {"name"}}
+        if options:
+            texts.append(_describe(["flow.name", *(f"flow.{o}" for o in sorted(options))], of_flow))
+    return ", ".join(f"`{text}`" for text in texts if text)
 
 
-def _of(flow: str, configs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [config for config in configs if config["flow"]["name"] == flow]
-
-
-def _assignments(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
-    """optim=adam optim.lr=0.001 …, without keys that are off in all configurations."""
+def _describe(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
+    """Assignments such as optim.lr=0.001,0.002, without keys that are off in all configurations."""
     values = {key: [look_up(config, key) for config in configs] for key in keys}
-    return " ".join(
-        f"{key.removesuffix('.name')}={','.join(sorted(set(map(_typed, found))))}"
-        for key, found in values.items()
-        if not all(map(is_off, found))
+    return assignments(
+        {
+            key: ",".join(sorted(set(map(as_text, found))))
+            for key, found in values.items()
+            if not all(map(is_off, found))
+        },
+        in_order=False,
     )
 
 
-def _typed(value: object) -> str:
-    """As on Hydra's command line."""
+def assignments(settings: Mapping[str, str], in_order: bool = True) -> str:
+    """For example "optim=adam optim.lr=0.001"; sorted by key if `in_order`."""
+    pairs = sorted(settings.items()) if in_order else settings.items()
+    return " ".join(f"{as_text(key.removesuffix('.name'))}={value}" for key, value in pairs)
+
+
+def as_text(value: object) -> str:
+    """A value as on Hydra's command line, in printable characters, without spaces and quotes."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return str(value).replace(" ", "").replace("'", "")
+    return one_line(value, 80).translate(str.maketrans("", "", " '`"))

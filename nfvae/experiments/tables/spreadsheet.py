@@ -1,23 +1,32 @@
-"""All cells as CSV, with every digit, for further work."""
+"""All cells as CSV, with every digit, for further processing."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from nfvae.experiments.tables.cells import Cell
-from nfvae.experiments.tables.layout import HEADS
+from nfvae.experiments.tables.layout import QUANTITY_NAMES
 from nfvae.experiments.tables.published import PUBLISHED, Published
+from nfvae.experiments.tables.results import BERNOULLI
 
 Value = str | int | float | None
+OPTIONAL: dict[str, Value] = {"likelihood": BERNOULLI, "variant": ""}  # column -> usual value
 
 
 def csv_text(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> str:
-    """One row a cell. Numbers read back exactly; what there is not is empty."""
+    """One row per cell. Numbers read back exactly; missing ones are empty.
+
+    The columns of OPTIONAL are there only if some cell needs them.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     rows = [dict(_row(cell, published)) for cell in cells]
-    writer.writerow(rows[0] if rows else [])
-    writer.writerows(row.values() for row in rows)
+    names = list(rows[0]) if rows else []
+    for name, usual in OPTIONAL.items():
+        if rows and all(row[name] == usual for row in rows):
+            names.remove(name)
+    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 
@@ -27,9 +36,10 @@ def _row(cell: Cell, published: Sequence[Published]) -> Iterator[tuple[str, Valu
     yield "protocol", cell.protocol
     yield "flow", cell.flow
     yield "K", cell.K
+    yield "variant", cell.variant
     yield "n", len(cell.runs)
     yield "seeds", " ".join(map(str, cell.seeds))
-    for quantity in HEADS:
+    for quantity in QUANTITY_NAMES:
         estimate = cell.estimate(quantity)
         yield f"{quantity}_mean", None if estimate is None else estimate.mean
         yield f"{quantity}_std", None if estimate is None else estimate.std
@@ -39,6 +49,6 @@ def _row(cell: Cell, published: Sequence[Published]) -> Iterator[tuple[str, Valu
     yield "steps_max", cell.steps[1]
     yield "num_parameters", cell.num_parameters
     for source in published:
-        values = source.values.get((cell.flow, cell.K), {}) if source.fits(cell.conditions) else {}
+        values = source.values_for(cell)
         for quantity in source.digits:
             yield f"{source.key}_{quantity}", values.get(quantity)

@@ -1,4 +1,4 @@
-"""Pictures of a model are grids of what the model says."""
+"""Pictures of a model are grids of what its decoder returns."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from nfvae.experiments.figures.pictures import (
     interpolations,
     latent_plane,
     prior_samples,
+    stack,
     traversals,
 )
 
@@ -37,7 +38,7 @@ def test_plane_has_z2_upwards(tiny_vae, cells):
     assert torch.allclose(tiles, image(vae, z))
 
 
-def test_traversal_moves_one_unit_a_row(tiny_vae, cells):
+def test_traversal_moves_one_unit_per_row(tiny_vae, cells):
     vae, z = tiny_vae(dim=3), torch.tensor([0.3, -0.7, 1.1]).double()
     tiles = cells(traversals(vae, z, torch.tensor([2, 0]), columns=3))
     for row, unit in enumerate((2, 0)):
@@ -63,3 +64,10 @@ def test_interpolation_is_straight_between_samples_of_its_two_images(tiny_vae, c
 
 def test_samples_fill_rows_and_columns(tiny_vae, cells):
     assert cells(prior_samples(tiny_vae(), torch.Generator(), 2, 7)).shape[:2] == (2, 7)
+
+
+def test_grids_above_each_other_keep_all_borders(tiny_vae):
+    """One grid of 4 rows, and the same rows as two grids."""
+    grid = prior_samples(tiny_vae(), torch.Generator(), 4, 3)
+    height = 2 * (SHAPE[0] + 2)
+    assert torch.equal(stack([grid[:, : height + 2], grid[:, height:]]), grid)

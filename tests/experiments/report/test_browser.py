@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from nfvae.experiments.report.page import make_page
+from nfvae.experiments.tables import collect
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -45,8 +46,8 @@ def browse(tmp_path):
     return load
 
 
-def test_loads_in_silence_and_alone_with_the_numbers_of_the_results(sweep, browse, read_page):
-    document, said, asked = browse(make_page([sweep]))
+def test_loads_without_messages_or_requests_and_shows_the_results(sweep, browse, read_page):
+    document, said, asked = browse(make_page([sweep], collect([sweep])))
     assert said == []
     assert asked == set()
     page = read_page(document)
@@ -58,8 +59,10 @@ def test_loads_in_silence_and_alone_with_the_numbers_of_the_results(sweep, brows
     }
 
 
-def test_would_notice_a_page_that_asks_or_complains(sweep, browse):
-    page = make_page([sweep]).replace("<main>", '<main><img src="http://nowhere.invalid/a.png">')
+def test_would_notice_requests_and_messages(sweep, browse):
+    page = make_page([sweep], collect([sweep])).replace(
+        "<main>", '<main><img src="http://nowhere.invalid/a.png">'
+    )
     _, said, _ = browse(page)
     assert any("Content Security Policy" in line for line in said)
     start = page.index('<meta http-equiv="Content-Security-Policy"')

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from nfvae.experiments.figures.bars import activity_figure, log_det_figure
-from nfvae.experiments.figures.course import Course, bound_figure, sweep_figure, units_figure
+from nfvae.experiments.figures.curves import BoundCurve, bound_figure, sweep_figure, units_figure
 from nfvae.experiments.figures.length import length_figure
 from nfvae.experiments.figures.plane import plane_figure
 from nfvae.experiments.figures.style import DIGITS
@@ -29,12 +29,14 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_every_colour_of_every_figure_has_one_for_the_dark(sweep: Path):
-    course = Series([1, 2], [3.0, 2.0])
+def test_every_colour_has_a_replacement_for_dark_screens(sweep: Path):
+    curve = Series([1, 2], [3.0, 2.0])
     figures = [
-        bound_figure(course, course),
-        units_figure(course, 40),
-        sweep_figure([Course(K, course, True) for K in range(1, 8)], [Course(0, course, True)], ""),
+        bound_figure(curve, curve),
+        units_figure(curve, 40),
+        sweep_figure(
+            [BoundCurve(K, curve, True) for K in range(1, 8)], [BoundCurve(0, curve, True)], ""
+        ),
         activity_figure([0.5, 0.001], 0.01),
         log_det_figure([0.5, -0.2]),
         plane_figure(torch.randn(40, 2), torch.arange(40) % 10),
@@ -46,7 +48,7 @@ def test_every_colour_of_every_figure_has_one_for_the_dark(sweep: Path):
         assert set(re.findall(r"var\(--c([0-9a-f]{6})\)", svg)) <= {c[1:] for c in DARK}
 
 
-def test_colours_stand_out_on_both_papers():
+def test_colours_have_contrast_on_light_and_dark():
     lines = {"#d8dee4", "#ebebeb"}  # a grid is meant to be quiet
     order = {"#8ec1e8", "#5ba3d9", "#0b4a80", "#06335c", "#56b4e9", "#e69f00", "#cc79a7"}
     for light, dark in DARK.items():
@@ -56,13 +58,13 @@ def test_colours_stand_out_on_both_papers():
             assert contrast(dark, "#161b22") >= (2 if light in order else 3), dark
 
 
-def test_variables_are_declared_for_both():
+def test_colour_variables_are_declared_for_light_and_dark():
     light, dark = colour_variables()
     assert "--c0072b2:#0072b2;" in light
     assert f"--c0072b2:{DARK['#0072b2']};" in dark
 
 
-def test_a_figure_keeps_its_text_and_says_what_it_is():
+def test_a_figure_keeps_its_text_and_has_a_label():
     graphic = vector(log_det_figure([0.5, -0.2]), "a", 'log-dets of "planar"')
     assert "log |det| (nats)</text>" in graphic.markup
     assert '<svg role="img" aria-label="log-dets of &#34;planar&#34;" viewBox="' in graphic.markup
@@ -70,7 +72,7 @@ def test_a_figure_keeps_its_text_and_says_what_it_is():
     assert "xmlns" not in graphic.markup
 
 
-def test_figures_of_one_page_share_no_id():
+def test_ids_of_figures_on_a_page_are_unique():
     ids = [
         re.findall(r'id="([^"]+)"', vector(log_det_figure([0.5]), name, "").markup)
         for name in ("a", "b")
@@ -79,7 +81,7 @@ def test_figures_of_one_page_share_no_id():
     assert not set(ids[0]) & set(ids[1])
 
 
-def test_a_picture_is_ink_on_paper():
+def test_a_picture_is_dark_on_white():
     grid = np.array([[0.0, 1.0], [0.5, 2.0]])
     graphic = picture(grid, "<digits>")
     data = re.search(r"base64,([^\"]+)", graphic.markup)[1]

@@ -11,14 +11,15 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.report.page import make_page
 from nfvae.experiments.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.experiments.tables import collect
 
 
 def results(folder):
     return [json.loads(file.read_text()) for file in sorted(folder.glob("*/results.json"))]
 
 
-def test_the_page_needs_nothing_from_elsewhere(sweep, read_page):
-    text = make_page([sweep])
+def test_the_page_is_self_contained(sweep, read_page):
+    text = make_page([sweep], collect([sweep]))
     page = read_page(text)
     assert {link.partition(":")[0] for link in page.fetched if not link.startswith("#")} == {"data"}
     assert not {"script", "iframe", "object", "embed", "form", "base"} & set(page.tags)
@@ -33,7 +34,7 @@ def test_the_page_needs_nothing_from_elsewhere(sweep, read_page):
 
 
 def test_numbers_are_those_of_the_results(sweep, read_page):
-    page = read_page(make_page([sweep]))
+    page = read_page(make_page([sweep], collect([sweep])))
     head, *rows = page.tables["runs"]
     shown = {(row[0], row[1], row[2]): dict(zip(head, row, strict=True)) for row in rows}
     made = results(sweep)
@@ -58,12 +59,12 @@ def test_numbers_are_those_of_the_results(sweep, read_page):
     assert f"lowest −ELBO, nats: {flow}, K = {K}{lowest:.2f}" in page.text
 
 
-def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):
-    before = read_page(make_page([sweep]))
+def test_an_evaluation_has_a_table_and_is_not_counted_as_a_run(sweep, read_page):
+    before = read_page(make_page([sweep], collect([sweep])))
     measured = json.loads((sweep / "planar_10_0" / "results.json").read_text())
     again = measured | {"num_importance_samples": 200, "nll": 86.75}
     (sweep / "planar_10_0" / "evaluation_test.json").write_text(json.dumps(again))
-    page = read_page(make_page([sweep]))
+    page = read_page(make_page([sweep], collect([sweep])))
     head, row = page.tables["results"][:2]
     assert dict(zip(head, row, strict=False))["NLL"] == "86.75"
     assert page.tables["results"][2:] == before.tables["results"]
@@ -71,41 +72,43 @@ def test_an_evaluation_has_a_table_and_is_no_run_of_its_own(sweep, read_page):
     assert page.text.count("missing") == before.text.count("missing")
 
 
-def test_what_is_not_there_is_told(sweep, read_page):
-    page = read_page(make_page([sweep]))
+def test_failed_incomplete_and_missing_runs_are_listed(sweep, read_page):
+    page = read_page(make_page([sweep], collect([sweep])))
     text = " ".join(page.text.split())
     assert "failed " + str(sweep / "planar_10_1") in text
     assert "at step 2,000 of 50000 steps: loss was not finite at step 2100; <b>training</b>" in text
     assert "b" not in page.tags  # the message is text, not markup
     assert "not complete " + str(sweep / "planar_40_0") in text
     assert "flow=planar K=20 seed=1" in text
-    assert "No checkpoint is kept here" in text
+    assert "There are no checkpoints" in text
     assert "varied: K0, 10, 20" in text  # a term and its description
 
 
 def test_a_name_is_text(tmp_path, write_run, read_page):
     folder = write_run('<script>alert("1")<')
-    page = read_page(make_page([folder]))
+    page = read_page(make_page([folder], collect([folder])))
     assert "script" not in page.tags
     assert '<script>alert("1")<' in page.text
 
 
-def test_a_run_that_goes_on_has_a_page(sweep, read_page):
-    page = read_page(make_page([sweep / "planar_40_0"]))
+def test_an_unfinished_run_has_a_page(sweep, read_page):
+    page = read_page(make_page([sweep / "planar_40_0"], collect([sweep / "planar_40_0"])))
     assert "planar, K = 40, seed 0" in page.text
     assert "results" not in page.tables
     assert page.tags.count("svg") == 4
 
 
-def test_no_run_is_no_page(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="no run below"):
-        make_page([tmp_path])
+        make_page([tmp_path], collect([tmp_path]))
 
 
-def test_pictures_of_a_trained_model_or_why_not(small_config, tmp_path, read_page):
+def test_pictures_of_a_trained_model_or_the_reason_why_there_are_none(
+    small_config, tmp_path, read_page
+):
     folder = RunFolder(tmp_path / "run")
     run_training(small_config("model.latent_dim=2"), folder, StopRequest())
-    page = read_page(make_page([folder.path]))
+    page = read_page(make_page([folder.path], collect([folder.path])))
     pictures = [link for link in page.fetched if link.startswith("data:image/png;base64,")]
     assert len(pictures) == 4
     for caption in (
@@ -117,14 +120,14 @@ def test_pictures_of_a_trained_model_or_why_not(small_config, tmp_path, read_pag
     ):
         assert caption in page.text
     folder.best.write_bytes(b"no checkpoint")
-    page = read_page(make_page([folder.path]))
+    page = read_page(make_page([folder.path], collect([folder.path])))
     assert f"No pictures of {folder.path}: " in page.text
     assert "img" not in page.tags
 
 
 def test_without_models_torch_is_not_imported(sweep):
     code = (
-        "import sys; from pathlib import Path; from nfvae.experiments.commands.report import report; "
+        "import sys; from nfvae.experiments.commands.report import report; "
         "assert report(sys.argv[1:]) == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(sweep)], check=True, capture_output=True)

@@ -1,4 +1,7 @@
+import errno
+import os
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -47,7 +50,7 @@ class Hostile:
 
 def test_code_is_not_run(tmp_path, capsys):
     path = tmp_path / "hostile.pt"
-    torch.save({"format": 1, "model": Hostile()}, path)
+    torch.save({"format": 2, "model": Hostile()}, path)
     with pytest.raises(CheckpointError, match="could run code"):
         load_checkpoint(path)
     path.write_bytes(pickle.dumps(Hostile()))
@@ -58,11 +61,56 @@ def test_code_is_not_run(tmp_path, capsys):
 
 def test_foreign_format(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "foreign.pt")
-    with pytest.raises(CheckpointError, match="format 1"):
+    with pytest.raises(CheckpointError, match="format 2"):
         load_checkpoint(tmp_path / "foreign.pt")
     torch.save({"format": 99}, tmp_path / "newer.pt")
     with pytest.raises(CheckpointError, match="found: 99"):
         load_checkpoint(tmp_path / "newer.pt")
+
+
+def test_a_checkpoint_of_0_1_is_refused_in_one_line(tmp_path):
+    torch.save({"format": 1, "model": {}}, tmp_path / "old.pt")
+    with pytest.raises(CheckpointError, match=r"of nfvae 0\.1: use that version, or train again$"):
+        load_checkpoint(tmp_path / "old.pt")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE])
+def test_an_unreadable_checkpoint_is_not_called_damaged(saved, monkeypatch, number):
+    def broken(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("nfvae.experiments.storage.checkpoint.read_regular", broken)
+    with pytest.raises(RunFolderError) as caught:  # no CheckpointError, whose remedy is to delete
+        load_checkpoint(saved)
+    message = str(caught.value)
+    assert f"cannot be read: {os.strerror(number)}" in message
+    assert "damaged" not in message
+    assert "delete" not in message
+
+
+def test_a_link_is_not_read(saved):
+    (saved.parent / "link.pt").symlink_to(saved)
+    with pytest.raises(RunFolderError, match="symbolic link"):
+        load_checkpoint(saved.parent / "link.pt")
+
+
+def test_nested_lists_are_refused_at_once(tmp_path):
+    content = [0]
+    for _ in range(40):
+        content = [content] * 10
+    torch.save({"format": 2, "config": content}, tmp_path / "nested.pt")
+    with pytest.raises(CheckpointError, match="more than 100,000 values"):
+        load_checkpoint(tmp_path / "nested.pt")
+
+
+def test_compressed_content_is_refused_before_it_expands(saved):
+    with zipfile.ZipFile(saved) as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in members.items():
+            new.writestr(name, content)
+    with pytest.raises(CheckpointError, match="compressed members"):
+        load_checkpoint(saved)
 
 
 def test_missing(tmp_path):

@@ -13,12 +13,12 @@ def test_a_failure_is_kept_until_the_next_attempt(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stop_is_no_failure(tmp_path):
+def test_a_stop_is_not_a_failure(tmp_path):
     with pytest.raises(KeyboardInterrupt), failure_recorded(tmp_path):
         raise KeyboardInterrupt
     assert read_failure(tmp_path) is None
 
 
-def test_a_folder_that_is_gone_hides_no_error(tmp_path):
+def test_a_missing_folder_does_not_hide_the_error(tmp_path):
     with pytest.raises(DivergenceError, match="the first"), failure_recorded(tmp_path / "gone"):
         raise DivergenceError("the first")

@@ -15,7 +15,7 @@ def test_series_by_name_and_the_last_of_a_repeated_step(tmp_path):
     }
 
 
-def test_nothing_logged_is_nothing(tmp_path):
+def test_without_a_log_the_history_is_empty(tmp_path):
     assert read_history(tmp_path / "metrics.jsonl") == {}
 
 
@@ -33,7 +33,7 @@ def test_nothing_logged_is_nothing(tmp_path):
         "[" * 9999,
     ],
 )
-def test_what_no_figure_can_show_is_passed_over(tmp_path, line):
+def test_numbers_that_no_figure_can_show_are_skipped(tmp_path, line):
     file = tmp_path / "metrics.jsonl"
     file.write_text(f'{{"step": 1, "a": 2}}\n{line}\n')
     assert read_history(file) == {"a": Series([1], [2])}

@@ -7,14 +7,14 @@ BOTH_WAYS = pytest.mark.parametrize("turn", [lambda *pair: pair, lambda a, b: (b
 
 @BOTH_WAYS
 @pytest.mark.parametrize("off", [None, False])
-def test_an_option_that_one_side_is_too_old_for_counts_as_off(turn, off):
+def test_an_option_missing_on_one_side_counts_as_off(turn, off):
     older, newer = {"trainer": {"batch_size": 100}}, {"trainer": {"batch_size": 100, "new": off}}
     assert list(differences(*turn(older, newer))) == []
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("used", [True, 0, 0.0])  # 0 == False, but a decay of 0 is no null
-def test_an_option_that_one_side_lacks_and_the_other_uses_is_a_difference(turn, used):
+def test_an_option_used_on_one_side_only_is_a_difference(turn, used):
     older, newer = {"trainer": {}}, {"trainer": {"new": used}}
     ((key, *values),) = differences(*turn(older, newer))
     assert key == "trainer.new"
@@ -25,7 +25,7 @@ def test_null_and_false_differ_where_both_sides_say_so():
     assert list(differences({"a": None}, {"a": False})) == [("a", None, False)]
 
 
-def test_where_a_run_lives_and_how_it_is_shown_changes_no_number():
+def test_the_folder_and_the_display_of_a_run_change_no_number():
     left = {"run": {"dir": "a"}, "trainer": {"progress": True, "num_threads": 1}}
     right = {"run": {"dir": "b"}, "trainer": {"progress": False, "num_threads": 2}}
     assert list(differences(left, right)) == []

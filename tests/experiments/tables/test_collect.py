@@ -32,13 +32,13 @@ def test_the_order_of_folders_does_not_matter(write_run):
     assert collect(folders) == collect(reversed(folders))
 
 
-def test_hundreds(write_run, tmp_path):
+def test_collects_hundreds_of_runs(write_run, tmp_path):
     for seed in range(400):
         write_run(f"run{seed}", seed=seed)
     assert sorted(run.results.seed for run in collect([tmp_path]).runs) == list(range(400))
 
 
-def test_fits_to_energies_are_passed_over(tmp_path):
+def test_fits_to_energies_are_skipped(tmp_path):
     for name, content in {"one": {"energy": "U1", "kl": 0.1}, "many": {"fits": []}}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.json").write_text(json.dumps(content))
@@ -46,7 +46,7 @@ def test_fits_to_energies_are_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"neg_elbo": "90"}, "neg_elbo='90' should be a valid number"),
         ({"neg_elbo": math.nan}, "neg_elbo=nan should be a finite number"),
@@ -64,11 +64,11 @@ def test_fits_to_energies_are_passed_over(tmp_path):
         ({"num_importance_samples": 0}, "must be null exactly where num_importance_samples is 0"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(write_run, changes, told):
+def test_a_wrong_value_is_refused_by_name(write_run, changes, message):
     folder = write_run("wrong", **changes)
     line = refusal(folder, ResultsError)
     assert line.startswith(f"{folder / 'results.json'}: ")
-    assert told in line
+    assert message in line
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"neg_elbo": 1}', "[" * 99999])
@@ -100,7 +100,7 @@ def test_results_without_a_protocol(write_run):
     assert collect([folder]).runs[0].results.protocol is None
 
 
-def test_a_configuration_says_what_older_results_do_not_of_the_images(write_run, write_unfinished):
+def test_train_on_val_of_older_results_comes_from_the_configuration(write_run, write_unfinished):
     trained = {"data": {"train_on_val": True}}
     complete, cut = write_run("complete", trained), write_unfinished("cut", config=trained)
     found = collect([complete, cut])
@@ -115,7 +115,7 @@ LOG = '{"step": 5, "train/neg_elbo": 1.0}\n{"step": 10, "train/neg_elbo": 1.0}\n
     ("log", "step"),
     [("", 0), (LOG, 10), (LOG + '{"step": 1', 10), ('{"st', 0), (LOG + '{"step": Infinity}\n', 10)],
 )
-def test_an_unfinished_run_tells_how_far_it_is(write_unfinished, log, step):
+def test_the_step_of_an_unfinished_run(write_unfinished, log, step):
     folder = write_unfinished("cut", log, K=20, seed=2)
     (run,) = collect([folder]).unfinished
     assert (run.flow, run.K, run.seed, run.protocol) == ("planar", 20, 2, "ours")
@@ -150,7 +150,7 @@ MNIST = {"name": "mnist", "binarization": "fixed"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"K": 20}, "says K=20, results.json beside it was made with K=10"),
         ({"protocol": "paper"}, "says protocol=paper, results.json beside it was made with"),
@@ -163,29 +163,29 @@ MNIST = {"name": "mnist", "binarization": "fixed"}
         ({"flow": {"name": "planar", 1: "a"}}, "is not a mapping of keys to values"),
     ],
 )
-def test_a_configuration_that_is_not_of_the_run_is_refused_by_name(write_run, changes, told):
+def test_a_configuration_of_another_run_is_refused_by_name(write_run, changes, message):
     file = write_run("mixed", {}, train_on_val=False) / "config.yaml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
     line = refusal(file.parent)
     assert line.startswith(str(file))
-    assert told in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
     "value", ["2001-99-99", "0x_", "!!bool foo", "!!timestamp foo", "9" * 5000]
 )
-def test_a_scalar_that_is_not_what_it_looks_like_is_refused_by_name(write_run, value):
+def test_an_invalid_scalar_is_refused_by_name(write_run, value):
     folder = write_run("odd", {})
     with (folder / "config.yaml").open("a") as file:
         file.write(f"x: {value}\n")
-    assert "odd/config.yaml is no YAML" in refusal(folder)
+    assert "odd/config.yaml is not valid YAML" in refusal(folder)
 
 
 def test_a_mapping_that_holds_itself_is_refused_by_name(write_run):
     folder = write_run("odd", {})
     with (folder / "config.yaml").open("a") as file:
         file.write("x: &a {b: *a}\n")
-    assert "odd/config.yaml is no YAML" in refusal(folder)
+    assert "odd/config.yaml is not valid YAML" in refusal(folder)
 
 
 def test_links_to_runs_are_followed_once(write_run, tmp_path):

@@ -1,12 +1,10 @@
-"""What evaluate.py measured of a run stands in tables of its own."""
+"""Results of evaluate.py are shown in separate tables."""
 
 import json
 
 import pytest
 
-from nfvae.errors import NfvaeError
 from nfvae.experiments.commands.table import table
-from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.tables import collect, make_cells
 
 AGAIN = {
@@ -30,7 +28,7 @@ AGAIN = {
 
 @pytest.fixture
 def evaluated(write_run):
-    """A run of seed 0 and what was found of it again."""
+    """A run of seed 0 and an evaluation of it."""
 
     def write(**changes):
         folder = write_run("run", {}, best_step=40000, train_on_val=False)
@@ -43,7 +41,7 @@ def evaluated(write_run):
 
 
 @pytest.mark.parametrize("changes", [{}, {"split": "val", "num_importance_samples": 5000}])
-def test_another_split_or_number_of_samples_is_a_measurement_of_its_own(evaluated, changes):
+def test_an_evaluation_under_other_conditions_is_a_separate_run(evaluated, changes):
     folder, _ = evaluated(**changes)
     found = collect([folder])
     (run,), (again,) = found.runs, found.evaluations
@@ -59,13 +57,13 @@ def test_another_split_or_number_of_samples_is_a_measurement_of_its_own(evaluate
     assert {own.conditions, other.conditions} == {run.results.conditions, again.results.conditions}
 
 
-def test_an_evaluation_that_does_not_say_is_of_the_runs_own_images(write_run):
+def test_an_evaluation_without_train_on_val_has_that_of_the_run(write_run):
     folder = write_run("run", {}, train_on_val=True, best_step=40000)
     (folder / "evaluation_test.json").write_text(json.dumps(AGAIN))
     assert collect([folder]).evaluations[0].results.train_on_val is True
 
 
-def test_the_own_results_of_a_run_stand_for_it_under_their_conditions(evaluated):
+def test_under_the_same_conditions_the_runs_own_results_count(evaluated):
     folder, _ = evaluated(num_importance_samples=5000)
     assert collect([folder]).evaluations == []
 
@@ -77,7 +75,7 @@ def test_an_evaluation_without_a_configuration(evaluated):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"step": 30000}, "is of step=30000, the run's best checkpoint of step=40000; evaluate"),
         ({"checkpoint": "last"}, "is of step=40000, the run's last checkpoint of step=50000"),
@@ -93,23 +91,33 @@ def test_an_evaluation_without_a_configuration(evaluated):
         ({"num_importance_samples": 0}, "must be null exactly where"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(evaluated, changes, told):
+def test_what_cannot_be_used_is_left_out_with_a_warning(evaluated, changes, message, capsys):
     folder, file = evaluated(**changes)
-    with pytest.raises(NfvaeError) as caught:
-        collect([folder])
-    assert str(caught.value).startswith(str(file))
-    assert told in str(caught.value)
-    assert "\n" not in str(caught.value)
+    found = collect([folder])
+    assert (len(found.runs), found.evaluations) == (1, [])
+    (warning,) = found.warnings
+    assert warning.startswith(str(file))
+    assert message in warning
+    assert "\n" not in warning
+    assert table([str(folder)]) == 0
+    assert capsys.readouterr().err == f"left out    {warning}\n"
 
 
-def test_a_copy_under_another_name_is_refused(evaluated):
+@pytest.mark.parametrize("content", ["{", "[1]", '{"neg_elbo": 1}', "\x00"])
+def test_a_damaged_evaluation_is_left_out(evaluated, content):
+    folder, file = evaluated()
+    file.write_text(content)
+    assert len(collect([folder]).warnings) == 1
+
+
+def test_a_copy_under_another_name_is_left_out(evaluated):
     folder, file = evaluated(split="val")
     file.rename(folder / "evaluation_val copy.json")
-    with pytest.raises(ResultsError, match="is of split=val, so its name is wrong; move it"):
-        collect([folder])
+    (warning,) = collect([folder]).warnings
+    assert "is of split=val, so its name is wrong; rename it" in warning
 
 
-def test_what_else_the_file_says_of_the_run_does_not_count(evaluated):
+def test_other_entries_of_an_evaluation_are_ignored(evaluated):
     folder, _ = evaluated(flow="radial", K=3, seed=7, latent_dim=2, steps=10, num_parameters=5)
     (run,), (again,) = collect([folder]).runs, collect([folder]).evaluations
     for name in ("flow", "K", "seed", "latent_dim", "steps", "num_parameters"):
@@ -121,19 +129,19 @@ def test_an_evaluation_from_before_steps_were_kept_is_taken(evaluated):
     assert len(collect([folder]).evaluations) == 1
 
 
-def test_tables_show_both_and_miss_no_evaluation(evaluated, write_run, tmp_path, capsys):
+def test_tables_show_results_and_evaluations(evaluated, write_run, tmp_path, capsys):
     evaluated()
     write_run("other", {}, seed=1)
     assert table([str(tmp_path)]) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    heads = [line for line in told.out.splitlines() if line.startswith("MNIST")]
+    output = capsys.readouterr()
+    assert output.err == ""
+    heads = [line for line in output.out.splitlines() if line.startswith("MNIST")]
     assert ["S = 200. " in head for head in heads] == [True, False]
-    assert told.out.count("| planar | 10 | 90.50 | 85.50 | 5.00 | 26.50 | 21 |") == 1
-    assert told.out.count("| planar | 10 | 90.00 ± 0.00 | 86.00 ± 0.00 | 4.00 ± 0.00 |") == 1
+    assert output.out.count("| planar | 10 | 90.50 | 85.50 | 5.00 | 26.50 | 21 |") == 1
+    assert output.out.count("| planar | 10 | 90.00 ± 0.00 | 86.00 ± 0.00 | 4.00 ± 0.00 |") == 1
 
 
-def test_published_values_stand_beside_test_images_alone(evaluated, capsys):
+def test_published_values_are_compared_with_the_test_split_only(evaluated, capsys):
     folder, _ = evaluated(split="train")
     table([str(folder)])
     own, again = (part for part in capsys.readouterr().out.split("MNIST, ") if part)

@@ -1,8 +1,9 @@
-"""What the triptych shows, read back from its lines."""
+"""The figure against K, read back from its lines."""
 
 import pytest
 
 from nfvae.experiments.figures.length import length_figure
+from nfvae.experiments.figures.style import pixels
 from nfvae.experiments.tables import PUBLISHED, collect, make_cells
 
 LENGTHS = {("none", 0): 94.0, ("planar", 10): 92.0, ("planar", 20): 91.0}
@@ -48,16 +49,16 @@ def test_published_values_are_dotted_in_their_flows_colour(cells_of):
     assert line.get_color() == planar.get_color()
 
 
-def test_flows_and_protocols_have_looks_of_their_own(cells_of):
+def test_flows_and_protocols_have_distinct_styles(cells_of):
     other = {("radial", 10): 93.0, ("radial", 20): 92.0}
     cells_of(protocol="ours")
     figure = length_figure(cells_of(LENGTHS | other, protocol="paper"), published=[])
-    looks = [
+    styles = [
         (line.get_color(), line.get_marker(), line.get_linestyle())
         for line in figure.axes[0].lines
         if len(line.get_xdata()) == 3 and line.get_linestyle() != "None"
     ]
-    assert len(looks) == len(set(looks)) == 3
+    assert len(styles) == len(set(styles)) == 3
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
         "none (K = 0)",
@@ -77,3 +78,35 @@ def test_without_an_nll_there_is_one_panel(cells_of):
 @pytest.mark.parametrize("lengths", [[("none", 0)], [("none", 0), ("planar", 10), ("radial", 20)]])
 def test_no_figure_where_no_flow_has_several_lengths(cells_of, lengths):
     assert length_figure(cells_of(dict.fromkeys(lengths, 90.0))) is None
+
+
+def test_measured_values_set_the_axes(cells_of):
+    """Published −ELBO at K = 0 is 96.74, far above 90 ± 0.1."""
+    cells = cells_of({("none", 0): 90.0, ("planar", 2): 90.1, ("planar", 4): 89.9})
+    alone, both = length_figure(cells, []), length_figure(cells)
+    for before, after in zip(alone.axes, both.axes, strict=True):
+        assert before.get_xlim() == after.get_xlim()
+        (low, high), (lowest, highest) = before.get_ylim(), after.get_ylim()
+        assert low - 2.001 * (high - low) <= lowest <= low
+        assert high <= highest <= high + 2.001 * (high - low)
+
+
+@pytest.mark.parametrize("other", [{"binarization": "dynamic"}, {"steps": 2000}])
+def test_published_values_of_other_conditions_are_not_drawn(cells_of, other):
+    figure = length_figure(cells_of(**other))
+    assert all(line.get_linestyle() != ":" for line in figure.axes[0].lines)
+    assert "R&M 2015" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_variants_are_separate_lines(write_run, tmp_path):
+    for lr in (0.001, 0.002):
+        for flow, K in LENGTHS:
+            config = {"optim": {"lr": lr, "decay": f"$\\frac{lr}$"}}  # not a formula
+            write_run(f"{flow}{K}{lr}", config, flow=flow, K=K, neg_elbo=90 + lr)
+    cells = make_cells(collect([tmp_path]).runs)
+    figure = length_figure(cells, published=[])
+    assert [(K, 90.001) for K in (0, 10, 20)] in lines(figure.axes[0])
+    assert [(K, 90.002) for K in (0, 10, 20)] in lines(figure.axes[0])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert r"protocol ours, optim.decay=\$\frac0.002\$ optim.lr=0.002" in labels
+    assert len(pixels(figure))

@@ -42,24 +42,44 @@ def test_a_model_without_any_run(write_run, missing_from):
     assert missing_from() == [("ours", "radial", 10, (0,), True)]
 
 
-def test_families_of_one_k_are_no_rows_of_the_grid(write_run, missing_from):
+def test_families_with_one_k_are_outside_the_grid(write_run, missing_from):
     write_run("a", flow="none", K=0)
     write_run("b", flow="full_rank", K=1)
     write_run("c", flow="planar", K=10)
     assert missing_from() == []
 
 
-def test_protocols_and_conditions_are_grids_of_their_own(write_run, missing_from):
+def test_protocols_and_conditions_have_separate_grids(write_run, missing_from):
     write_run("a", seed=0)
     write_run("b", seed=1, protocol="paper")
     write_run("c", seed=2, binarization="dynamic")
     assert missing_from() == []
 
 
-def test_the_families_of_one_k_are_those_of_the_configuration():
+def test_families_with_one_k_agree_with_the_configuration():
     fixed = {}
     for file in (CONF / "flow").glob("*.yaml"):
         content = yaml.safe_load(file.read_text())
         if "K" in content:
             fixed[content["flow"]["name"]] = content["K"]
     assert fixed == FIXED_K
+
+
+def test_a_sweep_trains_one_model_with_k_0(write_run, missing_from):
+    for flow, K in [("planar", 0), ("planar", 4), ("radial", 4)]:
+        for seed in (0, 1):
+            write_run(f"{flow}{K}{seed}", flow=flow, K=K, seed=seed)
+    assert missing_from() == []
+    write_run("third", flow="planar", K=4, seed=2)
+    assert missing_from() == [
+        ("ours", "planar", 0, (2,), False),
+        ("ours", "radial", 4, (2,), False),
+    ]
+
+
+def test_the_gaussian_may_be_that_of_any_flow(write_run, missing_from):
+    write_run("a", flow="none", K=0, seed=0)
+    write_run("b", flow="planar", K=0, seed=1)
+    write_run("c", flow="planar", K=4, seed=0)
+    write_run("d", flow="planar", K=4, seed=1)
+    assert missing_from() == []

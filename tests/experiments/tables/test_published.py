@@ -1,4 +1,4 @@
-"""The published numbers hang together: −ELBO − NLL is the gap, up to what was read and rounded."""
+"""The published numbers agree: −ELBO − NLL is the gap, up to reading and rounding errors."""
 
 import pytest
 

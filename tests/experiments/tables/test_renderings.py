@@ -1,4 +1,4 @@
-"""Tables of made-up numbers to the letter."""
+"""Tables of made-up numbers, compared with their exact text."""
 
 import csv
 import io
@@ -15,7 +15,9 @@ PAPER = Published(
     key="paper_1999",
     label="A & B 1999",
     data="mnist",
+    binarizations=frozenset({"fixed"}),
     latent_dim=40,
+    min_updates=50_000,
     protocol="A & B, S = 7",
     digits={"neg_elbo": 2, "nll": 1},
     values={("none", 0): {"neg_elbo": 96.5, "nll": 90.0}, ("nice", 10): {"neg_elbo": 95.0}},
@@ -154,7 +156,7 @@ def test_protocols_have_a_column_where_there_are_several(write_run, tmp_path):
     ]
 
 
-def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp_path):
+def test_notes_list_all_values_and_name_unknown_settings(write_run, tmp_path):
     write_run("a", config={"optim": {"lr": 0.002}})
     write_run("b", config={}, K=20)
     runs = collect([tmp_path]).runs
@@ -171,8 +173,52 @@ def test_settings_that_differ_are_all_shown_and_unknown_ones_said(write_run, tmp
     assert make_tables(make_cells(runs))[0].notes[0].startswith("Protocol ours: unknown, since")
 
 
-@pytest.mark.parametrize("other", [{"latent_dim": 20}, {"data": "omniglot"}])
-def test_published_values_stand_beside_like_models_only(write_run, tmp_path, other):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"latent_dim": 20},
+        {"data": "omniglot"},
+        {"binarization": "dynamic"},
+        {"split": "val"},
+        {"steps": 2000},
+        {"likelihood": "normal"},
+    ],
+)
+def test_published_values_are_shown_only_where_they_compare(write_run, tmp_path, other):
     write_run("a", flow="none", K=0, **other)
     (table,) = make_tables(make_cells(collect([tmp_path]).runs))
     assert {column.source for column in table.columns} == {""}
+    assert "rezende" not in csv_text(make_cells(collect([tmp_path]).runs)).splitlines()[1]
+
+
+HOSTILE = "a`\\input{/etc/passwd}|b\n# c\x1b[31m$&%^~"
+
+
+def test_settings_reach_no_table_unescaped(write_run, tmp_path):
+    write_run("a", config={"optim": {"name": HOSTILE}, "flow": {HOSTILE: 1}})
+    write_run("b", config={"optim": {"name": "adam"}}, seed=1)
+    tables = make_tables(make_cells(collect([tmp_path]).runs), [])
+    source = latex(tables)
+    assert r"\input" not in source
+    assert r"\textbackslash{}input\{/etc/passwd\}" in source
+    assert not re.search(r"(?<!\\)[#%&^~](?!\\|[ a-z0-9$-])", source.partition("\n")[2])
+    text = markdown(tables)
+    rows = [line for line in text.splitlines() if line.startswith("| planar")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11}
+    assert "`" not in rows[0].replace("\\`", "")
+    notes = text.partition("Protocol ours")[2]
+    assert notes.count("`") == 4
+    for rendered in (source, text):
+        assert "\x1b" not in rendered
+        assert not re.search("^# c", rendered, re.MULTILINE)
+
+
+def test_variants_have_a_column(write_run, tmp_path):
+    write_run("a", config={})
+    write_run("b", config={"optim": {"lr": 0.002}})
+    cells = make_cells(collect([tmp_path]).runs)
+    (table,) = make_tables(cells, [])
+    assert [column.head for column in table.columns[:3]] == ["flow", "K", "variant"]
+    assert table.columns[2].entries == ("optim.lr=0.001", "optim.lr=0.002")
+    rows = list(csv.DictReader(io.StringIO(csv_text(cells, []))))
+    assert [row["variant"] for row in rows] == ["optim.lr=0.001", "optim.lr=0.002"]

@@ -1,5 +1,7 @@
+import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nfvae.errors import NfvaeError
+from nfvae.experiments.commands.report import report
 from nfvae.experiments.commands.table import table
 from nfvae.experiments.errors import ResultsError
 
@@ -24,9 +27,9 @@ def runs(write_run, write_unfinished, tmp_path):
     return tmp_path / "runs"
 
 
-def test_writes_the_same_bytes_whatever_the_order_and_the_process(runs, tmp_path, capsys):
+def test_writes_the_same_bytes_in_any_order_and_process(runs, tmp_path, capsys):
     table([str(runs), "--out", str(tmp_path / "first")])
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     folders = sorted(map(str, runs.iterdir()), reverse=True)
     again = subprocess.run(
         [sys.executable, SCRIPT, *folders, "--out", tmp_path / "second"],
@@ -35,48 +38,48 @@ def test_writes_the_same_bytes_whatever_the_order_and_the_process(runs, tmp_path
         encoding="utf-8",
         env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[1]), "PYTHONHASHSEED": "7"},
     )
-    assert again.stdout == told
+    assert again.stdout == output
     names = {"table.md", "table.tex", "table.csv", f"{STEM}.png", f"{STEM}.pdf"}
     assert {file.name for file in (tmp_path / "first").iterdir()} == names
     for name in names:
         first, second = (tmp_path / at / name for at in ("first", "second"))
         assert first.read_bytes() == second.read_bytes(), name
-    assert (tmp_path / "first/table.md").read_text() == told
-    assert told.startswith("MNIST, fixed binarization")
+    assert (tmp_path / "first/table.md").read_text() == output
+    assert output.startswith("MNIST, fixed binarization")
 
 
-def test_tells_what_is_unfinished_and_missing(runs, capsys):
+def test_reports_what_is_unfinished_and_missing(runs, capsys):
     assert table([str(runs)]) == 0
-    told = capsys.readouterr()
-    assert told.err.splitlines() == [
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [
         f"unfinished  {runs}/planar20s1: at step 700, of 50000 steps",
         "missing     every seed of flow=nice K=20 "
         "(mnist, fixed, test, D=40, S=5000, protocol=ours)",
     ]
-    assert "unfinished" not in told.out
+    assert "unfinished" not in output.out
 
 
-def test_a_missing_seed_is_told_as_one_would_type_it(runs, capsys):
+def test_a_missing_seed_is_printed_as_overrides(runs, capsys):
     for name in ("planar20s1", "planar10s0"):
         for file in (runs / name).iterdir():
             file.unlink()
     table([str(runs)])
-    told = capsys.readouterr().err
-    assert "missing     flow=planar K=10 seed=0 (mnist" in told
-    assert "missing     flow=planar K=20 seed=1 (mnist" in told
+    output = capsys.readouterr().err
+    assert "missing     flow=planar K=10 seed=0 (mnist" in output
+    assert "missing     flow=planar K=20 seed=1 (mnist" in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
-        ([], "error: the following arguments are required: folder; --help tells more\n"),
-        (["--oot", "x", "y"], "error: unrecognized arguments: --oot; --help tells more\n"),
+        ([], "error: the following arguments are required: folder; see --help\n"),
+        (["--oot", "x", "y"], "error: unrecognized arguments: --oot; see --help\n"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(arguments, told, capsys):
+def test_a_wrong_command_line_is_one_line(arguments, output, capsys):
     with pytest.raises(SystemExit, match="2"):
         table(arguments)
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == output
 
 
 def test_a_folder_that_is_not_there():
@@ -105,7 +108,7 @@ def test_an_error_of_the_script_is_one_line():
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_reader_that_has_had_enough_costs_no_file(runs, tmp_path):
+def test_a_closed_pipe_does_not_prevent_the_files(runs, tmp_path):
     words = [sys.executable, str(SCRIPT), str(runs), "--out", str(tmp_path / "out")]
     command = f"{shlex.join(words)} | true"
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
@@ -120,8 +123,8 @@ def test_nothing_complete(tmp_path, write_unfinished, capsys):
     write_unfinished("cut")
     with pytest.raises(ResultsError, match=r"no complete run below .* ends with results\.json"):
         table([str(tmp_path)])
-    told = capsys.readouterr().err
-    assert told == f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps\n"
+    output = capsys.readouterr().err
+    assert output == f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps\n"
 
 
 def test_a_damaged_run_writes_nothing(runs, tmp_path, capsys):
@@ -146,3 +149,52 @@ def test_help_and_tables_need_no_torch():
     )
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+REFERENCE = SCRIPT.parents[1] / "outputs" / "reference"
+
+
+def test_a_new_run_is_compared_with_the_reference_runs(tmp_path, capsys):
+    """As in a fresh clone: outputs/reference holds runs of one model with several settings."""
+    shutil.copytree(REFERENCE, tmp_path / "outputs" / "reference")
+    own = tmp_path / "outputs" / "planar_K16_seed0"
+    shutil.copytree(REFERENCE / "planar_K16_seed0", own)
+    results = json.loads((own / "results.json").read_text())
+    (own / "results.json").write_text(json.dumps(results | {"neg_elbo": 80.0}))
+    assert table([str(tmp_path / "outputs")]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| planar |")]
+    assert any(line.startswith("| planar | 16 | outputs | 80.00 ") for line in rows)
+    assert any(line.startswith("| planar | 16 | outputs/reference | 88.93 ") for line in rows)
+    assert sum("trainer.max_steps=100000 |" in line for line in rows) >= 4
+    assert report([str(tmp_path / "outputs")]) == 0
+
+
+def test_folders_can_be_given_as_for_evaluate(runs, capsys, monkeypatch):
+    table([str(runs)])
+    expected = capsys.readouterr().out
+    monkeypatch.setenv("HOME", str(runs.parent))
+    for argument in (f"run={runs}", "~/runs", "run=~/runs", f"run='{runs}'"):
+        assert table([argument]) == 0
+        assert capsys.readouterr().out == expected
+
+
+def test_out_is_expanded_too(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert table([str(runs), "--out", "~/tables"]) == 0
+    assert (tmp_path / "tables" / "table.md").exists()
+
+
+def test_published_values_can_be_left_out(runs, tmp_path, capsys):
+    table([str(runs), "--out", str(tmp_path / "out"), "--no-published"])
+    assert "R&M" not in capsys.readouterr().out
+    assert "rezende" not in (tmp_path / "out" / "table.csv").read_text()
+    assert b"R&M" not in (tmp_path / "out" / "table.tex").read_bytes().replace(b"\\", b"")
+
+
+def test_names_of_folders_are_printed_without_control_characters(tmp_path, capsys, write_run):
+    folder = write_run("runs/x\n\x1b[31m", {})
+    (folder / "results.json").unlink()
+    write_run("runs/done", {}, seed=1)
+    table([str(tmp_path / "runs")])
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "unfinished" in x]
+    assert "x\\n\\x1b[31m: at step 0" in line

@@ -1,11 +1,11 @@
-"""Of a run that validates nothing, the courses are those of training; of others, as they were."""
+"""Curves are of the validation split, or of training in a run without validation."""
 
 import json
 
 import pytest
 
-from nfvae.experiments.report import courses
-from nfvae.experiments.report.courses import run_courses, sweep_courses
+from nfvae.experiments.report import curves
+from nfvae.experiments.report.curves import run_curves, sweep_curves
 from nfvae.experiments.tables import collect
 
 
@@ -28,21 +28,21 @@ def logged(tmp_path):
     ("splits", "said"), [(("train", "val"), "validation"), (("train",), "training")]
 )
 def test_captions_name_the_split_that_is_drawn(logged, splits, said):
-    captions = [graphic.caption for graphic in run_courses(logged(*splits), latent_dim=2)]
+    captions = [graphic.caption for graphic in run_curves(logged(*splits), latent_dim=2)]
     assert captions[0].startswith("−ELBO while training.")
     assert captions[1].startswith(f"Terms of the {said} bound")
     assert captions[2].endswith(f"mean over 1,000 {said} images at step 4")
 
 
-def test_of_nothing_logged_there_is_nothing(logged):
-    assert list(run_courses(logged(), latent_dim=2)) == []
+def test_without_a_log_there_are_no_curves(logged):
+    assert list(run_curves(logged(), latent_dim=2)) == []
 
 
 def test_a_sweep_is_drawn_where_it_validated(sweep):
     found = collect([sweep])
 
     def captions():
-        return [graphic.caption for graphic in sweep_courses(found.runs, found.unfinished)]
+        return [graphic.caption for graphic in sweep_curves(found.runs, found.unfinished)]
 
     validated = captions()
     assert [caption.partition(" while")[0] for caption in validated] == ["planar: validation −ELBO"]
@@ -58,14 +58,14 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
 
 
 def test_steps_of_the_flow_are_in_order_beyond_99(tmp_path, monkeypatch):
-    shown = []
-    figure = courses.log_det_figure
+    drawn = []
+    figure = curves.log_det_figure
     monkeypatch.setattr(
-        courses, "log_det_figure", lambda values: shown.extend(values) or figure(values)
+        curves, "log_det_figure", lambda values: drawn.extend(values) or figure(values)
     )
     by_step = {f"flow/log_det_step_{k:02}": float(k) for k in range(1, 121)}
     bound = {f"{split}/{term}": 9.0 for split in ("train", "val") for term in ("neg_elbo", "kl")}
     line = {"step": 1, **bound, **by_step, "flow/log_det_step_all": 7.0}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-    list(run_courses(tmp_path, latent_dim=2))
-    assert shown == list(range(1, 121))
+    list(run_curves(tmp_path, latent_dim=2))
+    assert drawn == list(range(1, 121))

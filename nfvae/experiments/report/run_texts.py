@@ -1,4 +1,4 @@
-"""What a page says in words and numbers about the runs it is on."""
+"""The texts and numbers of a page about its runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from nfvae.experiments.errors import one_line, printable
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.failure import read_failure
 from nfvae.experiments.storage.json_file import read_results_json
@@ -18,7 +19,7 @@ from nfvae.experiments.tables.missing import describe_missing
 
 @dataclass(frozen=True)
 class Problem:
-    """Something a sweep lacks: its kind, where, and what is known of it."""
+    """Something that is wrong or missing: its kind, where, and a detail."""
 
     kind: str
     where: str
@@ -26,7 +27,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Line:
+class Row:
     """A complete run in numbers, as text; ± is the standard error over test images."""
 
     where: str
@@ -42,31 +43,34 @@ class Line:
     minutes: str
 
 
-def problems(unfinished: Iterable[Unfinished], missing: Iterable[Missing]) -> list[Problem]:
-    """Failed runs first, then those that are under way or were cut off, then what never started."""
+def find_problems(
+    unfinished: Iterable[Unfinished], missing: Iterable[Missing], warnings: Iterable[str]
+) -> list[Problem]:
+    """Failed runs, then incomplete ones, then missing ones, then files that were left out."""
     found = []
     for run in unfinished:
-        at = f"at step {run.step:,} of {run.budget}"
+        progress, where = f"at step {run.step:,} of {run.budget}", printable(str(run.path))
         reason = read_failure(run.path)
         if reason is None:
-            found.append(Problem("not complete", str(run.path), f"{at}: under way, or cut off"))
+            found.append(Problem("not complete", where, f"{progress}: running, or interrupted"))
         else:
-            found.append(Problem("failed", str(run.path), f"{at}: {reason}"))
+            found.append(Problem("failed", where, f"{progress}: {reason}"))
     found.sort(key=lambda problem: problem.kind != "failed")
-    return found + [Problem("missing", line, "") for line in describe_missing(missing)]
+    found += [Problem("missing", line, "") for line in describe_missing(missing)]
+    return found + [Problem("left out", printable(line), "") for line in warnings]
 
 
-def read_raw(run: Run) -> dict[str, Any]:
-    """All of results.json, of which tables take a part."""
-    return read_results_json(run.path / "results.json", set())
+def read_all_results(run: Run) -> dict[str, Any]:
+    """All of results.json; tables use a part of it."""
+    return read_results_json(run.path / "results.json")
 
 
-def line(run: Run, raw: Mapping[str, Any]) -> Line:
-    """A run's numbers; what an older results.json lacks is left out."""
+def make_row(run: Run, raw: Mapping[str, Any]) -> Row:
+    """A run's numbers. `raw` is all of results.json, which has fewer keys in early versions."""
     results = run.results
     seconds, log_det = raw.get("train_seconds"), raw.get("sum_log_det")
-    return Line(
-        where=str(run.path),
+    return Row(
+        where=printable(str(run.path)),
         flow=results.flow,
         K=results.K,
         seed=results.seed,
@@ -81,36 +85,36 @@ def line(run: Run, raw: Mapping[str, Any]) -> Line:
 
 
 def provenance(raw: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(name, value) of what made the results; where runs differ, all values."""
+    """(name, value) of what made the results; all values where runs differ."""
     versions = [
         ", ".join(f"{part} {version}" for part, version in found.items())
         for results in raw
         if isinstance(found := results.get("versions"), Mapping)
     ]
     seconds = [s for results in raw if isinstance(s := results.get("train_seconds"), float)]
-    facts = [
+    entries = [
         ("commit", _unique(results.get("git_commit") for results in raw)),
         ("versions", _unique(versions)),
         ("device", _unique(results.get("device") for results in raw)),
-        ("threads a run", _unique(results.get("num_threads") for results in raw)),
+        ("threads per run", _unique(results.get("num_threads") for results in raw)),
         ("parameters", _range(results.get("num_parameters") for results in raw)),
         ("training time, all runs", f"{sum(seconds) / 3600:.2f} h" if seconds else ""),
     ]
-    return [(name, value) for name, value in facts if value]
+    return [(name, value) for name, value in entries if value]
 
 
 def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, str]], str]:
-    """What varies among configurations, as (key, its values), and the rest as YAML.
+    """What varies among configurations, as (key, its values), and what they share, as YAML.
 
-    Keys that change no number are not taken for a difference; of one configuration nothing varies.
+    Keys that change no number are ignored. A single configuration is shown as a whole.
     """
     if len(configs) == 1:
         return [], yaml.safe_dump(dict(configs[0]), sort_keys=False)
     flat = [dict(flatten(config)) for config in configs]
     keys = list(dict.fromkeys(key for leaves in flat for key in leaves if changes_numbers(key)))
-    values = {key: {str(leaves.get(key, NOTHING)) for leaves in flat} for key in keys}
+    values = {key: {one_line(leaves.get(key, NOTHING), 200) for leaves in flat} for key in keys}
     varying = [
-        (key, ", ".join(_in_order(found)))
+        (printable(key), ", ".join(_sorted_values(found)))
         for key, found in values.items()
         if len(found) > 1 and not all(is_off(leaves.get(key)) for leaves in flat)
     ]
@@ -118,10 +122,11 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
     return varying, yaml.safe_dump(shared, sort_keys=False) if shared else ""
 
 
-def choose(runs: Iterable[Run], most: int) -> dict[Path, str]:
-    """Of each flow the run of the lowest −ELBO and, of three or more, the median one, with why.
+def choose_models(runs: Iterable[Run], max_number: int) -> dict[Path, str]:
+    """The runs whose models are shown, with headings.
 
-    Best ones come before medians, so that every flow has its turn before `most` are chosen.
+    Of each flow the run with the lowest −ELBO and, of three or more runs, the median one. The best
+    ones come first, so that every flow is shown before `max_number` is reached.
     """
     by_flow: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.results.neg_elbo):
@@ -132,18 +137,25 @@ def choose(runs: Iterable[Run], most: int) -> dict[Path, str]:
         for ranked in by_flow.values()
         if len(ranked) >= 3
     ]
-    chosen = [*best, *medians][:most]
-    return {run.path: f"{title(run)}: {why}" for run, why in chosen}
+    chosen = [*best, *medians][:max_number]
+    return {run.path: f"{run_title(run)}: {reason}" for run, reason in chosen}
 
 
-def title(run: Run | Unfinished) -> str:
-    """planar, K = 10, seed 0."""
-    of = run.results if isinstance(run, Run) else run
-    return f"{of.flow}, K = {of.K}, seed {of.seed}"
+def run_title(run: Run | Unfinished) -> str:
+    """For example "planar, K = 10, seed 0"."""
+    entry = run.results if isinstance(run, Run) else run
+    return f"{entry.flow}, K = {entry.K}, seed {entry.seed}"
+
+
+def folders_title(folders: Sequence[Path]) -> str:
+    """The names of up to three folders, or their number."""
+    names = [printable(folder.resolve().name) for folder in folders]
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} folders"
 
 
 def _unique(values: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
+    texts = [one_line(value, 200) for value in values if value is not None]
+    return ", ".join(dict.fromkeys(texts))
 
 
 def _range(values: Iterable[object]) -> str:
@@ -151,8 +163,8 @@ def _range(values: Iterable[object]) -> str:
     return " to ".join(f"{number:,}" for number in dict.fromkeys((*numbers[:1], *numbers[-1:])))
 
 
-def _in_order(values: Iterable[str]) -> list[str]:
-    """Numbers by size, then words."""
+def _sorted_values(values: Iterable[str]) -> list[str]:
+    """Numbers in ascending order, then the rest."""
 
     def key(value: str) -> tuple[bool, float, str]:
         try:

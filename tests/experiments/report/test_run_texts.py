@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from nfvae.experiments.report.facts import choose, configuration, line, provenance
+from nfvae.experiments.report.run_texts import choose_models, configuration, make_row, provenance
 from nfvae.experiments.tables import collect
 
 
@@ -9,17 +9,17 @@ def test_best_of_every_flow_before_medians(tmp_path, write_run):
         for seed, value in enumerate(values):
             write_run(f"{flow}{seed}", flow=flow, seed=seed, K=1, neg_elbo=float(value))
     runs = collect([tmp_path]).runs
-    chosen = {path.name: why for path, why in choose(runs, most=9).items()}
+    chosen = {path.name: why for path, why in choose_models(runs, max_number=9).items()}
     assert chosen == {
         "planar0": "planar, K = 1, seed 0: lowest −ELBO of its flow",
         "nice0": "nice, K = 1, seed 0: lowest −ELBO of its flow",
         "none1": "none, K = 1, seed 1: lowest −ELBO of its flow",
         "planar1": "planar, K = 1, seed 1: median −ELBO of its flow",
     }
-    assert [path.name for path in choose(runs, most=2)] == ["planar0", "nice0"]
+    assert [path.name for path in choose_models(runs, max_number=2)] == ["planar0", "nice0"]
 
 
-def test_configurations_are_what_varies_and_what_does_not():
+def test_configurations_are_split_into_varying_and_shared():
     first = {"K": 2, "optim": {"lr": 0.1, "name": "adam"}, "run": {"dir": "a"}, "device": "cpu"}
     second = {"K": 10, "optim": {"lr": 0.1}, "run": {"dir": "b"}, "device": "cuda"}
     varying, shared = configuration([first, second])
@@ -43,9 +43,9 @@ def test_provenance_names_every_value_once():
     ]
 
 
-def test_a_line_without_what_an_older_file_lacks(tmp_path, write_run):
+def test_a_row_of_an_older_file_has_gaps(tmp_path, write_run):
     folder = write_run("run", nll=None, nll_se=None, num_importance_samples=0)
     (run,) = collect([Path(folder)]).runs
-    shown = line(run, {})
+    shown = make_row(run, {})
     assert (shown.nll, shown.log_det, shown.minutes) == ("–", "–", "–")
     assert shown.neg_elbo == "90.00 ± 0.25"
