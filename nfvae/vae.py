@@ -110,7 +110,7 @@ class VAE(nn.Module):
         return self.mean(self.prior.sample(num_images, generator))
 
     def initialize_output(self, mean: Tensor) -> None:
-        """Let the decoder start at the data's mean image [C, H, W], each value strictly in (0, 1)."""
+        """Let the decoder start at a mean image [C, H, W] with values strictly in (0, 1)."""
         self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
 
     def inference_parameters(self) -> Iterator[nn.Parameter]:

@@ -1,7 +1,7 @@
 """Statically binarized MNIST: the one draw of bits that most papers call binarized MNIST.
 
-Salakhutdinov & Murray (2008) drew the bits. Larochelle published them as three text files, one image
-per line, 784 digits 0 or 1 with spaces between them, without labels. The package embeds the bits in
+Salakhutdinov & Murray (2008) drew the bits. Larochelle published them as three text files with one
+image per line, 784 digits 0 or 1 with spaces between them, without labels. The package embeds the bits in
 a packed archive (see data/mnist/README.md); `root` reads your copy of the text files instead. Their
 sha256 is the one that TensorFlow Datasets publishes (url_checksums/binarized_mnist.txt).
 """

@@ -129,7 +129,8 @@ def _load_best(folder: RunFolder, best_step: int, device: torch.device) -> dict[
         raise CheckpointError(f"{error}; {again}") from None
     if best.get("step") != best_step:
         raise CheckpointError(
-            f"{folder.best} is of step {best.get('step')}, not of the best step {best_step}; {again}"
+            f"{folder.best} is of step {best.get('step')}, not of the best step {best_step}; "
+            f"{again}"
         )
     return best
 

@@ -1,7 +1,7 @@
 """What a VAE needs of the likelihood p(x|z) of an image given the decoder's output.
 
-Shapes: x [*, C, H, W]; parameters [*, C·p, H, W] from the decoder, p numbers for each channel of each
-pixel. x broadcasts over leading axes, so that one image serves many samples of z.
+Shapes: x [*, C, H, W]; parameters [*, C·p, H, W] from the decoder, p numbers for each channel of
+each pixel. x broadcasts over leading axes, so that one image serves many samples of z.
 """
 
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """log p(x|z) in nats, summed over channels and pixels: [*, C·p, H, W], [*, C, H, W] -> [*]."""
+        """log p(x|z) in nats, summed over pixels: [*, C·p, H, W], [*, C, H, W] -> [*]."""
 
     @abstractmethod
     def mean(self, parameters: Tensor) -> Tensor:

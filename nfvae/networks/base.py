@@ -4,7 +4,8 @@ A pair of networks is registered under a name as a function
 
     (image_shape, latent_dim, out_channels, *, options…) -> Networks(encoder, decoder)
 
-where image_shape is (C, H, W) and out_channels = C·p with p the likelihood's parameters per channel.
+where image_shape is (C, H, W) and out_channels = C·p, with p parameters of the likelihood per
+channel.
 """
 
 from abc import ABC, abstractmethod

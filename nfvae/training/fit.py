@@ -80,7 +80,8 @@ def fit(
                     callback.on_step(training)
                 training.pending = False
             except DivergenceError as error:
-                if not any([callback.on_divergence(training, error) for callback in callbacks]):
+                handled = [callback.on_divergence(training, error) for callback in callbacks]
+                if not any(handled):
                     raise
                 for callback in callbacks:
                     callback.on_start(training)

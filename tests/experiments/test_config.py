@@ -75,7 +75,7 @@ def test_flows_compose_from_the_command_line(make_config):
     ):
         with pytest.raises(ConfigError, match=message):
             make_config("flow=compose", f"flow.flows={flows}")
-    with pytest.raises(ConfigError, match="K=3 but the flows .* have 1 in all"):
+    with pytest.raises(ConfigError, match=r"K=3 but the flows .* have 1 in all"):
         make_config("flow=compose", "flow.flows=[{name: planar, K: 1}]", "K=3")
 
 

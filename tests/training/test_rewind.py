@@ -39,8 +39,8 @@ def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, eve
     assert results["steps"] == 30
     assert results["rewinds"] == 1
     assert (
-        "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their schedule"
-        " (rewind 1 of 3)\n" in capsys.readouterr().err
+        "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their "
+        "schedule (rewind 1 of 3)\n" in capsys.readouterr().err
     )
     shown = dict(events(folder)["train/lr"])
     optim = small_config(NO_WARMUP).optim

@@ -18,7 +18,7 @@ BORDER = 2  # pixels around each image of a grid
 
 @torch.inference_mode()
 def reconstructions(vae: VAE, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images x [B, C, H, W] above their reconstructions from one z ~ q(z|x): [C, H′, W′] in [0, 1]."""
+    """Images x [B, C, H, W] above reconstructions from one z ~ q(z|x): [C, H′, W′] in [0, 1]."""
     means = vae.mean(vae.posterior(x, validate_args=False).draw((), generator).z)
     return _grid(torch.cat([x, means]), columns=len(x))
 
@@ -70,7 +70,7 @@ def interpolations(vae: VAE, x: Tensor, generator: torch.Generator, columns: int
 
 
 def show_images(axis: "Axes", grid: Tensor) -> None:
-    """Draw a grid [C, H, W] of values in [0, 1]: one channel as grey, with 1 black, three as colours."""
+    """Draw a grid [C, H, W] of values in [0, 1]: one channel as grey (1 is black), or colours."""
     if grid.shape[0] == 1:
         axis.imshow(1 - grid[0].numpy(), cmap="gray", vmin=0, vmax=1)
     else:

@@ -137,17 +137,28 @@ class RunFolder:
         Raises:
             RunFolderError: it has another, or its config.yaml cannot be read.
         """
-        check_same_run(self.path, self.read_config(), config.model_dump(mode="json"))
+        stored = self.read_config()
+        self._refuse_old(stored)
+        check_same_run(self.path, stored, config.model_dump(mode="json"))
+
+    def _refuse_old(self, config: dict[str, Any]) -> None:
+        if "likelihood" not in config and "flow" in config:
+            raise RunFolderError(
+                f"{self.path} holds a run of nfvae 0.1, whose model this version cannot load; "
+                "tables and reports still read its results; to train, use another run.dir"
+            )
 
     def parse_config(self) -> Config:
         """The configuration the run was started with, checked.
 
         Raises:
-            RunFolderError: there is no config.yaml, or it cannot be read.
+            RunFolderError: there is no config.yaml, it cannot be read, or nfvae 0.1 wrote it.
             ConfigError: it is not a valid configuration of this version.
         """
+        config = self.read_config()
+        self._refuse_old(config)
         try:
-            return parse_config(self.read_config())
+            return parse_config(config)
         except ConfigError as error:
             raise ConfigError(f"{self.config_file}: {error}") from None
 

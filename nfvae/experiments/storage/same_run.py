@@ -9,7 +9,15 @@ from nfvae.experiments.errors import RunFolderError, one_line
 # Keys that may change when a run is resumed. They affect rounding, logging or what follows a NaN;
 # and the data at any root are the same to the byte.
 FREE_KEYS = frozenset(
-    {"run", "data.root", "device", "trainer.num_threads", "trainer.compile", "trainer.progress"}
+    {
+        "run",
+        "data.root",
+        "device",
+        "flow.fused",
+        "trainer.num_threads",
+        "trainer.compile",
+        "trainer.progress",
+    }
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
 )
 
