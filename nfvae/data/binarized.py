@@ -70,7 +70,6 @@ def binarized_dataset(
         splits["train"],
         splits.get("val"),
         splits["test"],
-        values="bits",
         binarization=binarization,
         digest=digest(splits),
     )

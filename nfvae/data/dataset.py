@@ -25,14 +25,17 @@ class Split:
     """Images of one split.
 
     Attributes:
-        images: uint8 [N, C, H, W]: grey levels 0 … 255 where `dynamic`, else bits as 0 and 255.
+        images: [N, C, H, W]: uint8 levels 0 … 255 (bits that are not dynamic as 0 and 255), or
+            float32 where `values` is "reals".
         labels: int64 [N], or None where the source has none. For figures: no model sees them.
-        dynamic: every batch is a fresh Bernoulli(images/255) draw.
+        dynamic: every batch is a fresh Bernoulli(images/255) draw; of bits only.
+        values: what pixels are, see `nfvae.likelihoods.Values`.
     """
 
     images: Tensor
-    labels: Tensor | None
-    dynamic: bool
+    labels: Tensor | None = None
+    dynamic: bool = False
+    values: Values = "bits"
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -46,8 +49,7 @@ class Split:
                 take no random numbers.
         """
         images = self.images.index_select(0, index)
-        bits = bernoulli(images, generator) if self.dynamic else images > 0
-        return bits.float()
+        return bernoulli(images, generator).float() if self.dynamic else self._as_floats(images)
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
         """All images once, in order, as float32 [≤ batch_size, C, H, W].
@@ -58,15 +60,22 @@ class Split:
         if self.dynamic:
             raise ValueError("a dynamically binarized split has no fixed images to go through")
         for images in self.images.split(batch_size):
-            yield (images > 0).float()
+            yield self._as_floats(images)
+
+    def _as_floats(self, images: Tensor) -> Tensor:
+        if self.values == "bits":
+            return (images > 0).float()
+        return images.float() / 255 if self.values == "levels" else images
 
     def mean(self) -> Tensor:
-        """Probability of a 1 at each pixel: float32 [C, H, W], on the split's device.
+        """Mean image: float32 [C, H, W], on the split's device.
 
-        (Σ image/255 + 1)/(N + 2), Laplace's rule of succession: the posterior mean under a uniform
-        prior. It is strictly between 0 and 1, also where every training image is black, so its
-        log-odds are finite.
+        Of bits and levels (Σ image/255 + 1)/(N + 2), Laplace's rule of succession: the posterior
+        mean of a probability under a uniform prior. It is strictly between 0 and 1, also where
+        every training image is black, so its log-odds are finite.
         """
+        if self.values == "reals":
+            return self.images.mean(0, dtype=torch.float64).float()
         # A sum by chunks is exact too, and many times faster than one sum over all images.
         chunks = [chunk.sum(0, dtype=torch.int32) for chunk in self.images.split(1000)]
         total = torch.stack(chunks).sum(0).double() / 255
@@ -87,8 +96,8 @@ class Dataset:
         train: what a model is trained on.
         val: what chooses the checkpoint; None where it was trained on.
         test: what results are measured on.
-        values: what pixels are, see `nfvae.likelihoods.Values`.
-        binarization: how bits came about, see `nfvae.data.binarize.Binarization`.
+        binarization: how bits came about, see `nfvae.data.binarize.Binarization`; "none" where
+            pixels are no bits.
         digest: sha256 of all splits' values and shapes: equal digests are equal data.
     """
 
@@ -96,9 +105,13 @@ class Dataset:
     train: Split
     val: Split | None
     test: Split
-    values: Values
     binarization: str
     digest: str
+
+    @property
+    def values(self) -> Values:
+        """What pixels are, the same in all splits."""
+        return self.train.values
 
     @property
     def image_shape(self) -> ImageShape:
@@ -126,7 +139,8 @@ def digest(splits: Mapping[SplitName, Split]) -> str:
     """sha256 in hexadecimal of names, shapes, values and kind of splits."""
     found = hashlib.sha256()
     for name, split in splits.items():
-        found.update(f"{name} {list(split.images.shape)} {split.dynamic}\n".encode())
+        kind = f"{name} {list(split.images.shape)} {split.values} {split.dynamic}\n"
+        found.update(kind.encode())
         found.update(split.images.numpy().tobytes())
     return found.hexdigest()
 
