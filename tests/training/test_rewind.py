@@ -56,7 +56,7 @@ def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, e
     run_training(small_config(*REWIND), folder, StopRequest())
     for tag, points in events(folder).items():
         steps = [step for step, _ in points]
-        every = 10 if tag.startswith("val/") else 5
+        every = 10 if tag.startswith(("val/", "bound/val")) else 5
         if tag.startswith("test/"):  # measured once, at the end
             every = 30
         assert steps == list(range(every, 31, every)), tag
@@ -83,8 +83,8 @@ def test_is_repeated_bit_for_bit_whenever_stopped(
     ours, theirs = ours["callbacks"], theirs["callbacks"]
     assert ours["Rewind"]["rewinds"] == theirs["Rewind"]["rewinds"] == 2
     assert ours["Validation"] == theirs["Validation"]
-    assert {k: v for k, v in events(folder).items() if k.startswith("val/")} == {
-        k: v for k, v in events(whole).items() if k.startswith("val/")
+    assert {k: v for k, v in events(folder).items() if k.startswith(("val/", "bound/val"))} == {
+        k: v for k, v in events(whole).items() if k.startswith(("val/", "bound/val"))
     }
 
 

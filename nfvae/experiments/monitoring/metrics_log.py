@@ -1,4 +1,4 @@
-"""What a run shows while it trains: scalars in metrics.jsonl, and everything in TensorBoard."""
+"""Logs of a run while it trains: scalars in metrics.jsonl, and everything in TensorBoard."""
 
 import json
 import os
@@ -19,10 +19,19 @@ from nfvae.experiments.storage.atomic import cannot_write, write_atomically
 
 BINS = 80  # of equal width; TensorBoard's own 1,500 make a file ten times as large
 
-# What the HParams table can be sorted and plotted by: figures of results.json, and the course of
-# the validation for runs that are not complete yet.
+# TensorBoard sorts its charts by name: the bound comes first, and its two curves share a chart.
+TRAIN_BOUND, VAL_BOUND = "bound/train_neg_elbo", "bound/val_neg_elbo"
+EVENT_TAGS = {
+    "train/neg_elbo": TRAIN_BOUND,
+    "val/neg_elbo": VAL_BOUND,
+    "system/images_per_second": "train/images_per_second",
+}
+LAYOUT = {"bound": {"−ELBO, nats per image": ["Multiline", [TRAIN_BOUND, VAL_BOUND]]}}
+
+# Columns of the HParams table: figures of results.json, and the validation's curve for runs that
+# are not complete yet.
 FINAL = ("neg_elbo", "nll", "kl", "distortion", "sum_log_det", "active_units")
-HPARAM_METRICS = ("val/neg_elbo", *(f"test/{name}" for name in FINAL))
+HPARAM_METRICS = (VAL_BOUND, *(f"test/{name}" for name in FINAL))
 
 
 class MetricsLog:
@@ -45,16 +54,25 @@ class MetricsLog:
             self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
     def config(self, config: Config) -> None:
-        """Say what is run, as text and as a row of the HParams table; once, at step 0."""
+        """Log the configuration as text and as a row of the HParams table; once, at step 0."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         experiment, start, _ = _hparams(hyperparameters(config))
         with self._writing():
-            self._events.add(0, summary.text("config", f"```yaml\n{text}```"), experiment, start)
+            self._events.add(
+                0,
+                summary.text("config", f"```yaml\n{text}```"),
+                summary.custom_scalars(LAYOUT),
+                experiment,
+                start,
+            )
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Log values under their names, "group/name"."""
         with self._writing():
-            self._events.add(step, *(summary.scalar(*named) for named in values.items()))
+            self._events.add(
+                step,
+                *(summary.scalar(EVENT_TAGS.get(name, name), v) for name, v in values.items()),
+            )
             self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
 

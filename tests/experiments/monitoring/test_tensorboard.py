@@ -52,7 +52,7 @@ def test_a_run_says_what_it_is_and_how_it_ended(small_config, folder, read_event
     assert values["flow"].string_value == "planar"
     assert values["flow.options"].string_value == "constraint=identity fused=True"
     metrics = [info.name.tag for info in hparams["experiment"].metric_infos]
-    assert {"val/neg_elbo", "test/nll"} <= set(metrics) <= set(events.Tags()["tensors"])
+    assert {"bound/val_neg_elbo", "test/nll"} <= set(metrics) <= set(events.Tags()["tensors"])
     assert hparams["session_end_info"].status == 1  # success
     for name in ("neg_elbo", "nll", "active_units"):
         (event,) = events.Tensors(f"test/{name}")
