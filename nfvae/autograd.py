@@ -36,7 +36,7 @@ class FirstOrderFunction(torch.autograd.Function):
     """A torch.autograd.Function with a first derivative by `backward` and nothing else.
 
     Call it by `call` instead of `apply`. Double backward, torch.func and forward-mode derivatives
-    then raise one line, made of these two:
+    then raise a RuntimeError of one line, which names the `operation` and ends with the `advice`.
     """
 
     operation = "this operation"
