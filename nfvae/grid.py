@@ -1,4 +1,4 @@
-"""A rectangle of the plane under a fine grid, and integrals over it."""
+"""A fine grid on a rectangle of the plane, and integrals over it."""
 
 from dataclasses import dataclass
 from math import log
@@ -11,13 +11,13 @@ from torch import Tensor
 class Grid:
     """Midpoints of n × n cells of a rectangle.
 
-    For a smooth density that has died away at the rectangle's edge the midpoint sum converges
-    faster than any power of the cell's width.
+    For a smooth density that vanishes at the rectangle's edge the midpoint sum converges faster
+    than any power of the cell's width.
 
     Attributes:
         low: (x, y) of the lower left corner.
         high: (x, y) of the upper right corner.
-        n: cells a side.
+        n: cells per side.
     """
 
     low: tuple[float, float]
@@ -47,7 +47,7 @@ class Grid:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """As matplotlib's imshow takes it, with origin="lower"."""
+        """For matplotlib's imshow with origin="lower"."""
         return self.low[0], self.high[0], self.low[1], self.high[1]
 
     def log_integral(self, log_f: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class Grid:
     def kl(self, log_q: Tensor, log_p: Tensor) -> Tensor:
         """∫ q log(q/p) in nats over the rectangle, both normalised: [*, n, n] -> [*].
 
-        What q has outside the rectangle is missing from it; `log_integral(log_q)` says how much.
+        The part of q outside the rectangle is missing; `log_integral(log_q)` says how large it is.
         """
         q = (log_q + self.log_cell).exp()
         # 0·log 0 = 0, also where log_q is −inf

@@ -59,7 +59,7 @@ def kl_by_samples(
 
 
 class GridKl(NamedTuple):
-    """KL(q‖p) by quadrature in nats, and how much of q it has seen."""
+    """KL(q‖p) by quadrature in nats, and the part of q that the grid covers."""
 
     value: float
     mass: float
@@ -73,7 +73,7 @@ def kl_on_grid(q: FlowPosterior, energy: Energy, log_z: float, grid: Grid = SQUA
     Raises:
         NotInvertibleError: the flow has no inverse that can be computed.
     """
-    # In portions that stay in the processor's cache through a long stack of networks.
+    # In portions that stay in the processor's cache.
     log_q = torch.cat([q.log_prob(rows) for rows in grid.points.split(20)])
     log_p = -energy(grid.points) - log_z
     return GridKl(float(grid.kl(log_q, log_p)), float(grid.log_integral(log_q).exp()))

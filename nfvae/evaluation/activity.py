@@ -1,8 +1,8 @@
 """Which latent units a model uses: Var_x E_q[z|x] (Burda et al. 2016, section 5.2).
 
 The variance is estimated as the covariance of two halves of S draws, so that the noise of E_q
-cancels. Estimates for an unused unit, q = N(0, 1), scatter around zero with a standard deviation of
-2 / (S √N) over N images: S √N must be well above 200 for that to stay below the threshold.
+cancels. For an unused unit, q = N(0, 1), the estimate has mean zero and standard deviation
+2 / (S √N) over N images: S √N must be well above 200 to keep it below the threshold.
 """
 
 import torch
@@ -27,5 +27,5 @@ def activity(halves: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 64) -> Tensor:
-    """The same for images x [B, C, H, W] of a model: float64 [D]."""
+    """Var_x E[z|x] of each unit over images x [B, C, H, W]: float64 [D]."""
     return activity(half_means(vae.posterior(x, validate_args=False).draw((draws,), generator).z))

@@ -1,4 +1,4 @@
-"""Measuring a trained model on a split: what results.json holds of the test split."""
+"""Measure a trained model on a split, and describe its run: the content of results.json."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -64,7 +64,7 @@ def measure(
 def describe(
     config: Config, training: Training, validation: Validation, rewinds: int
 ) -> dict[str, Any]:
-    """What a measurement of a run's model must be read with."""
+    """Facts about a run that its results must be compared by."""
     data = training.data
     validated = data.val is not None
     seconds = training.stopwatch.seconds

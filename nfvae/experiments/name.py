@@ -1,8 +1,8 @@
-"""What may be a name: of a run, a protocol, a split."""
+"""Names of runs and protocols."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-# Good as part of a path, unquoted in a shell, on Hydra's command line and in a table.
+# Valid as part of a path, without quotes in a shell, on Hydra's command line, and in a table.
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w.+=,-]*$")]

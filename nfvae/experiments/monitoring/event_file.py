@@ -1,6 +1,6 @@
-"""TensorBoard's events of one process, each written in the call that logs it.
+"""The TensorBoard event file of one process; each call writes what it logs.
 
-torch's SummaryWriter hands them to a thread, where a full disk is a traceback some time later.
+torch's SummaryWriter writes in a thread of its own, where a full disk ends in a traceback later.
 """
 
 import os
@@ -16,7 +16,7 @@ LAST = "events.out.tfevents.9999999999.results"
 
 
 class EventFile:
-    """A new event file beside the earlier ones of a run.
+    """A new event file next to the earlier ones of a run.
 
     Args:
         folder: the run's.
@@ -37,18 +37,18 @@ class EventFile:
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, step: int, *summaries: Summary) -> None:
-        """Log what torch.utils.tensorboard.summary makes of values."""
+        """Log summaries made by torch.utils.tensorboard.summary."""
         for summary in summaries:
             self._write(Event(step=step, summary=summary))
         self._file.flush()
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def _write(self, event: Event) -> None:

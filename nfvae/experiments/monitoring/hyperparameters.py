@@ -1,18 +1,18 @@
-"""A configuration as flat names and values: what two runs of a sweep can differ in."""
+"""A configuration as flat names and values, for comparing the runs of a sweep."""
 
 from nfvae.experiments.config import Config
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers
 
-# What is not about how a model is trained; the fewer columns a table has, the better it is read.
+# Keys that do not say how a model is trained.
 LEFT_OUT = ("eval.", "data.name", "data.root")
 
 
 def hyperparameters(config: Config) -> dict[str, str | float]:
-    """Numbers and strings under dotted names, the same names for every configuration.
+    """Numbers and strings under dotted names, the same names for every flow.
 
     A flow's options are one string, since each family has its own. A decoder without settings of
-    its own has those of the rest: a column of numbers can be sorted and plotted by.
+    its own shows the common ones, so that its columns are numbers, which can be sorted and plotted.
     """
     mapping = config.model_dump(mode="json")
     for name in ("lr", "weight_decay"):
@@ -21,7 +21,9 @@ def hyperparameters(config: Config) -> dict[str, str | float]:
     options = dict(mapping.pop("flow"))
     named: dict[str, str | float] = {
         "flow": options.pop("name"),
-        "flow.options": " ".join(f"{key}={value}" for key, value in options.items()),
+        "flow.options": " ".join(
+            f"{key}={value}" for key, value in options.items() if changes_numbers(f"flow.{key}")
+        ),
     }
     for key, value in flatten(mapping):
         if changes_numbers(key) and not key.startswith(LEFT_OUT) and not key.endswith("_every"):

@@ -35,7 +35,7 @@ HPARAM_METRICS = (VAL_BOUND, *(f"test/{name}" for name in FINAL))
 
 
 class MetricsLog:
-    """Appends to both logs; after a resume, goes on from the checkpoint's step without repetition.
+    """Both logs of a run; after a resume they go on from the checkpoint's step, with no step twice.
 
     A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events later than
     `step`, left by a run that was killed after its last checkpoint, are dropped; at step 0, all.
@@ -50,7 +50,7 @@ class MetricsLog:
         self._folder = folder
         with self._writing():
             self._file = metrics.open("a")
-            (folder / LAST).unlink(missing_ok=True)  # of a run that was made to train again
+            (folder / LAST).unlink(missing_ok=True)  # of a run that is trained again
             self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
     def config(self, config: Config) -> None:
@@ -77,7 +77,7 @@ class MetricsLog:
             self._file.flush()
 
     def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:
-        """Log how finite values of any shape are distributed."""
+        """Log the distribution of finite values of any shape."""
         made = [summary.histogram(name, v.cpu().numpy(), BINS) for name, v in values.items()]
         with self._writing():
             self._events.add(step, *made)
@@ -89,13 +89,13 @@ class MetricsLog:
             self._events.add(step, *made)
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to the disk."""
         with self._writing():
             self._events.sync()
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         with self._writing():
             try:
                 self._events.close()
@@ -109,7 +109,7 @@ class MetricsLog:
 def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
     """Complete the run's row of the HParams table with what results.json will hold.
 
-    Done again, by a run that was killed before it had written results.json, it leaves them once.
+    A run that was killed before it wrote results.json logs them again, in place of the first time.
 
     Raises:
         RunFolderError: the folder cannot be written or the disk is full.

@@ -14,11 +14,11 @@ NUM_AMORTIZED = 100  # images whose flow parameters enter a histogram
 
 
 def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dict[str, Tensor]:
-    """The flow's parameters and log-determinants by name, finite values only; of no steps, none.
+    """The flow's parameters and log-determinants by name, finite values only; none for K = 0.
 
     Args:
         posterior: of a batch of images.
-        transform_log_dets: [K, B], in nats, each step's at a sample of the posterior.
+        transform_log_dets: [K, B], in nats, of each transform at a sample of the posterior.
     """
     if not len(transform_log_dets):
         return {}

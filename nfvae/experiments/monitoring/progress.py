@@ -1,4 +1,4 @@
-"""A bar where there is a terminal, a line now and then where there is none."""
+"""A progress bar on a terminal, plain lines elsewhere."""
 
 import sys
 
@@ -11,8 +11,8 @@ class Progress:
     Args:
         stage: its name.
         total: units of the whole stage.
-        done: units done before, in an earlier process.
-        bar: whether a bar is wanted, if there is a terminal.
+        done: units that an earlier process did.
+        bar: show a bar if there is a terminal.
     """
 
     def __init__(self, stage: str, total: int, done: int = 0, bar: bool = True) -> None:
@@ -31,13 +31,13 @@ class Progress:
         self._bar.update(units)
 
     def show(self, **values: str) -> None:
-        """Values beside the bar."""
+        """Show values beside the bar."""
         self._bar.set_postfix(values, refresh=False)
 
     def line(self, text: str) -> None:
-        """A line that stays, above the bar."""
+        """Print a line above the bar."""
         tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar where it is."""
         self._bar.close()

@@ -1,4 +1,4 @@
-"""Results in a few lines for the terminal."""
+"""Results in a few lines, for the terminal."""
 
 from typing import Any
 

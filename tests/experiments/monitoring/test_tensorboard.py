@@ -50,7 +50,7 @@ def test_a_run_says_what_it_is_and_how_it_ended(small_config, folder, read_event
     values = hparams["session_start_info"].hparams
     assert values["optim.lr"].number_value == 2e-3
     assert values["flow"].string_value == "planar"
-    assert values["flow.options"].string_value == "constraint=identity fused=True"
+    assert values["flow.options"].string_value == "constraint=identity"
     metrics = [info.name.tag for info in hparams["experiment"].metric_infos]
     assert {"bound/val_neg_elbo", "test/nll"} <= set(metrics) <= set(events.Tags()["tensors"])
     assert hparams["session_end_info"].status == 1  # success
