@@ -1,5 +1,6 @@
 """Cells of a table: runs that differ in their seeds, as mean ± standard deviation over seeds."""
 
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +11,11 @@ from typing import Any, Literal
 
 from nfvae.experiments.errors import printable
 from nfvae.experiments.tables.results import Conditions, Run
-from nfvae.experiments.tables.settings import Settings, assignments, settings_of
+from nfvae.experiments.tables.settings import Settings, as_text, assignments, settings_of
 
 Quantity = Literal["neg_elbo", "nll", "gap", "kl", "active_units"]
 # What distinguishes runs whose configurations are unknown or the same.
-RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "networks")
+RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "model")
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,27 @@ def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
     Where some model has several settings, the variants of all models name the same keys.
     """
     models: dict[tuple[str, int], dict[Settings, list[Run]]] = defaultdict(dict)
+    several_digests = len({run.results.data_digest for run in runs} - {None}) > 1
     for run in sorted(runs, key=lambda run: run.config is None):
         groups = models[run.results.flow, run.results.K]
-        groups.setdefault(_group_of(run, groups), []).append(run)
+        settings = _group_of(run, groups)
+        if several_digests:
+            settings |= {("data_digest", json.dumps(run.results.data_digest))}
+        groups.setdefault(settings, []).append(run)
     named = {key for groups in models.values() for key in _differing([*groups.values()])}
+    named |= {"data_digest"} if several_digests else set()
     folders = _folder_names([group for groups in models.values() for group in groups.values()])
     cells = defaultdict(list)
     for (flow, K), groups in models.items():
+        variants: Counter[str] = Counter()
         for settings, group in groups.items():
             values = {**dict(settings), **dict(_result_settings(group[0]))}
-            variant = assignments({key: values[key] for key in named & values.keys()})
+            variant = assignments(
+                {key: as_text(json.loads(values[key])) for key in named & values.keys()}
+            )
+            variants[variant] += 1
+            if variants[variant] > 1:  # they differ in characters that labels do not show
+                variant += f" ({variants[variant]})"
             for run in group:
                 parts = [part for part in (variant, folders.get(run.path)) if part]
                 cells[flow, K, ", ".join(parts)].append(run)
@@ -133,14 +145,16 @@ def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
 def _group_of(run: Run, groups: Mapping[Settings, Sequence[Run]]) -> Settings:
     """A run without config.yaml joins the one group whose results agree with its own."""
     if run.config is not None:
-        return settings_of(run.config) | {("num_parameters", str(run.results.num_parameters))}
+        return settings_of(run.config) | {
+            ("num_parameters", json.dumps(run.results.num_parameters))
+        }
     own = _result_settings(run)
     alike = [key for key, group in groups.items() if own in map(_result_settings, group)]
     return alike[0] if len(alike) == 1 else own
 
 
 def _result_settings(run: Run) -> Settings:
-    return frozenset((name, str(getattr(run.results, name))) for name in RESULT_SETTINGS)
+    return frozenset((name, json.dumps(getattr(run.results, name))) for name in RESULT_SETTINGS)
 
 
 def _differing(groups: Sequence[Sequence[Run]]) -> set[str]:

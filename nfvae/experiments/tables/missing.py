@@ -8,7 +8,8 @@ from itertools import groupby, product
 from nfvae.experiments.tables.cells import Cell
 from nfvae.experiments.tables.results import Conditions, Unfinished
 
-FIXED_K = {"none": 0, "full_rank": 1}  # families that have one K only
+# Families whose K is fixed, or follows from other options.
+OUTSIDE_GRID = {"none", "full_rank", "compose"}
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def _missing_from(
     seeds = {model: set(found) for model, found in present.items() if model not in gaussians}
     if gaussians:
         seeds[min(gaussians, key=_order)] = set().union(*(present[model] for model in gaussians))
-    flows = {flow for flow, _ in seeds if flow not in FIXED_K}
-    numbers = {K for flow, K in seeds if flow not in FIXED_K and K > 0}
+    flows = {flow for flow, _ in seeds if flow not in OUTSIDE_GRID}
+    numbers = {K for flow, K in seeds if flow not in OUTSIDE_GRID and K > 0}
     everything = set().union(*seeds.values())
     return [
         Missing(conditions, protocol, *model, tuple(sorted(absent)), whole=model not in seeds)

@@ -20,6 +20,7 @@ from nfvae.experiments.tables.results import (
     check,
 )
 
+UNBINARIZED = "none"
 ENERGY_FIT_KEYS = {"energy", "fits"}  # of results of flows fitted to 2-D energies
 SECTIONS = ("data", "model", "likelihood", "flow", "optim", "objective", "trainer", "eval")
 # Keys that nfvae 0.1 wrote for every optimizer, and the one optimizer that used each.
@@ -66,7 +67,7 @@ def _fill_in(content: dict[str, Any], config: Mapping[str, Any] | None) -> None:
     defaults = {
         "train_on_val": _trained_on_val(config),
         "likelihood": look_up(config, "likelihood.name") or BERNOULLI,
-        "networks": look_up(config, "model.name") or MLP,
+        "model": look_up(config, "model.name") or MLP,
     }
     for key, value in defaults.items():
         content.setdefault(key, value)
@@ -84,18 +85,17 @@ def _check_same_run(file: Path, config: Mapping[str, Any], results: Results) -> 
         "seed": results.seed,
         "protocol": results.protocol,
         "data.name": results.data,
-        "data.binarization": results.binarization,
         "model.latent_dim": results.latent_dim,
         "eval.checkpoint": results.checkpoint,
         "eval.num_samples": results.num_importance_samples,
     }
-    found = {key: look_up(config, key) for key in expected}
-    expected["data.train_on_val"] = results.train_on_val
-    found["data.train_on_val"] = _trained_on_val(config)
+    for name in ("binarization", "train_on_val"):  # options that not every data set has
+        if name in config["data"]:
+            expected[f"data.{name}"] = getattr(results, name)
     for key, value in expected.items():
-        if found[key] != value:
+        if (found := look_up(config, key)) != value:
             raise ResultsError(
-                f"{file} says {key}={one_line(found[key])}, results.json beside it was made with "
+                f"{file} says {key}={one_line(found)}, results.json beside it was made with "
                 f"{key}={value}; restore the config.yaml of that run"
             )
 
@@ -157,7 +157,7 @@ def read_unfinished(folder: Path) -> Unfinished | None:
             "path": folder,
             "conditions": Conditions(
                 data=config["data"]["name"],
-                binarization=config["data"]["binarization"],
+                binarization=config["data"].get("binarization", UNBINARIZED),
                 split="test",
                 train_on_val=_trained_on_val(config),
                 latent_dim=config["model"]["latent_dim"],

@@ -15,6 +15,7 @@ from nfvae.experiments.storage.json_file import MAX_NUMBER
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Nats = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{8,128}$")]
 StandardError = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
@@ -36,7 +37,8 @@ class Conditions(NamedTuple):
     def training_data(self) -> str:
         """How the data were binarized, and whether validation images were trained on too."""
         also = ", trained on the validation images too" if self.train_on_val else ""
-        return f"{self.binarization} binarization{also}"
+        how = "no" if self.binarization == "none" else self.binarization
+        return f"{how} binarization{also}"
 
     def parts(self, equals: str = "=") -> list[str]:
         """For example mnist, fixed, train_on_val, test, D=40, S=500."""
@@ -96,7 +98,8 @@ class Results(Measured):
     best_step: Count | None = None
     num_parameters: Positive
     likelihood: Name = BERNOULLI
-    networks: Name = MLP
+    model: Name = MLP
+    data_digest: Digest | None = None
 
     @property
     def gap(self) -> float | None:

@@ -9,7 +9,7 @@ from nfvae.experiments.storage.config_file import flatten, look_up
 from nfvae.experiments.storage.same_run import changes_numbers, is_off
 from nfvae.experiments.tables.results import Run
 
-Settings = frozenset[tuple[str, str]]  # (key with dots, value as text)
+Settings = frozenset[tuple[str, str]]  # (key with dots, value as JSON)
 
 # Keys that a table's note names.
 NOTED_KEYS = (
@@ -33,7 +33,7 @@ NOTED_KEYS = (
 def settings_of(config: Mapping[str, Any]) -> Settings:
     """All entries that change numbers, without the seed and options that are off."""
     return frozenset(
-        (key, as_text(value))
+        (key, json.dumps(value, default=str))
         for key, value in flatten(config)
         if key != "seed" and changes_numbers(key) and not is_off(value)
     )
@@ -82,4 +82,4 @@ def as_text(value: object) -> str:
     """A value as on Hydra's command line, in printable characters, without spaces and quotes."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return one_line(value, 80).translate(str.maketrans("", "", " '`"))
+    return one_line(value, 80).translate(str.maketrans("", "", " '\"`"))

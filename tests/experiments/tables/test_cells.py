@@ -141,6 +141,22 @@ def test_a_configuration_of_0_1_equals_one_that_names_its_defaults(write_run, ce
     assert variants(cells_of()) == [("", [0, 1])]
 
 
+def test_values_that_look_alike_in_a_label_are_not_merged(write_run, cells_of):
+    for name, value in (("a", "x" * 90), ("b", "x" * 91), ("c", "x")):
+        write_run(name, config={"flow": {"size": value}})
+    labels = [cell.variant for cell in cells_of()]
+    assert len(set(labels)) == 3
+    assert all(len(label) < 100 for label in labels)
+
+
+def test_other_data_are_told_apart_only_where_both_say_which(write_run, cells_of):
+    write_run("old", config={}, seed=0)
+    write_run("new", config={}, seed=1, data_digest="ab" * 32)
+    assert variants(cells_of()) == [("", [0, 1])]
+    write_run("other", config={}, seed=2, data_digest="cd" * 32)
+    assert (f"data_digest={'cd' * 32}", [2]) in variants(cells_of())
+
+
 def test_another_likelihood_is_another_table(write_run, cells_of):
     write_run("old", config={})
     folder = write_run("new", config={})

@@ -87,6 +87,20 @@ def test_a_missing_key_is_named(write_run):
         collect([folder])
 
 
+def test_a_data_set_without_binarization(write_run, write_unfinished):
+    """Its configuration has no such option; its results say none."""
+    changes = {"binarization": "none", "train_on_val": True}
+    for folder in (write_run("done", {}, **changes), write_unfinished("cut", config={}, **changes)):
+        file = folder / "config.yaml"
+        config = yaml.safe_load(file.read_text())
+        config["data"] = {"name": "mnist"}
+        file.write_text(yaml.safe_dump(config))
+        found = collect([folder])
+        conditions = [run.results.conditions for run in found.runs]
+        conditions += [run.conditions for run in found.unfinished]
+        assert conditions[0].binarization == "none"
+
+
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ResultsError, match="nowhere is not a folder"):
         collect([tmp_path / "nowhere"])
