@@ -19,6 +19,7 @@ FREE_KEYS = frozenset(
         "trainer.progress",
     }
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
+    | {"flow.fused"}
 )
 
 

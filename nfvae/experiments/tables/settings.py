@@ -53,9 +53,9 @@ def describe_settings(runs: Iterable[Run]) -> str:
         by_flow.setdefault(config["flow"]["name"], []).append(config)
     texts = [_describe(NOTED_KEYS, known)]
     for _, of_flow in sorted(by_flow.items()):
-        options = {key for config in of_flow for key in config["flow"].keys() - {"name"}}
-        if options:
-            texts.append(_describe(["flow.name", *(f"flow.{o}" for o in sorted(options))], of_flow))
+        options = {f"flow.{key}" for config in of_flow for key in config["flow"] if key != "name"}
+        if options := set(filter(changes_numbers, options)):
+            texts.append(_describe(["flow.name", *sorted(options)], of_flow))
     return ", ".join(f"`{text}`" for text in texts if text)
 
 

@@ -137,7 +137,7 @@ def test_a_configuration_of_0_1_equals_one_that_names_its_defaults(write_run, ce
     write_run("old", config={"optim": {"betas": [0.9, 0.999], "momentum": 0.0}}, seed=0)
     folder = write_run("new", config={"optim": {"betas": [0.9, 0.999]}}, seed=1)
     with (folder / "config.yaml").open("a") as file:
-        file.write("likelihood: {name: bernoulli}\n")
+        file.write("likelihood: {name: bernoulli}\nflow: {name: planar, fused: true}\n")
     assert variants(cells_of()) == [("", [0, 1])]
 
 
