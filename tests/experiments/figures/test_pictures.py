@@ -28,11 +28,7 @@ def cells():
 
 
 def image(vae, z):
-<<<<<<< HEAD
     return vae.mean(z.double())[..., 0, :, :]
-=======
-    return vae.mean(z.double()).squeeze(-3)
->>>>>>> cb108f6 (Tables on the new configuration: likelihood, data digest, data sets without binarization, composed flows; labels never merge different settings)
 
 
 def test_plane_has_z2_upwards(tiny_vae, cells):
@@ -54,18 +50,14 @@ def test_traversal_moves_one_unit_per_row(tiny_vae, cells):
 
 def test_interpolation_is_straight_between_samples_of_its_two_images(tiny_vae, cells):
     vae = tiny_vae()
-<<<<<<< HEAD
     x = torch.bernoulli(torch.full((4, 1, 4, 5), 0.5)).double()
-=======
-    x = torch.bernoulli(torch.full((4, 1, *SHAPE), 0.5)).double()
->>>>>>> cb108f6 (Tables on the new configuration: likelihood, data digest, data sets without binarization, composed flows; labels never merge different settings)
     draw = vae.posterior(x).draw((), torch.Generator().manual_seed(3)).z
     tiles = cells(interpolations(vae, x, torch.Generator().manual_seed(3), columns=3))
     assert tiles.shape[:2] == (2, 5)
     for row in range(2):
         a, b = draw[2 * row], draw[2 * row + 1]
-        assert torch.equal(tiles[row, 0], x[2 * row, 0])
-        assert torch.equal(tiles[row, 4], x[2 * row + 1, 0])
+        assert torch.equal(tiles[row, 0], x[2 * row].view(SHAPE))
+        assert torch.equal(tiles[row, 4], x[2 * row + 1].view(SHAPE))
         for column, weight in enumerate((0, 0.5, 1)):
             assert torch.allclose(tiles[row, column + 1], image(vae, (1 - weight) * a + weight * b))
 
