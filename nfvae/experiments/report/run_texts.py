@@ -26,23 +26,6 @@ class Problem:
     detail: str
 
 
-@dataclass(frozen=True)
-class Row:
-    """A complete run in numbers, as text; ± is the standard error over test images."""
-
-    where: str
-    flow: str
-    K: int
-    seed: int
-    neg_elbo: str
-    nll: str
-    kl: str
-    log_det: str
-    active_units: int
-    steps: str
-    minutes: str
-
-
 def find_problems(
     unfinished: Iterable[Unfinished], missing: Iterable[Missing], warnings: Iterable[str]
 ) -> list[Problem]:
@@ -65,23 +48,26 @@ def read_all_results(run: Run) -> dict[str, Any]:
     return read_results_json(run.path / "results.json")
 
 
-def make_row(run: Run, raw: Mapping[str, Any]) -> Row:
-    """A run's numbers. `raw` is all of results.json, which has fewer keys in early versions."""
+def make_row(run: Run, raw: Mapping[str, Any]) -> dict[str, str | int]:
+    """A complete run in numbers, as text; ± is the standard error over test images.
+
+    `raw` is all of results.json, which has fewer keys in early versions.
+    """
     results = run.results
     seconds, log_det = raw.get("train_seconds"), raw.get("sum_log_det")
-    return Row(
-        where=printable(str(run.path)),
-        flow=results.flow,
-        K=results.K,
-        seed=results.seed,
-        neg_elbo=f"{results.neg_elbo:.2f} ± {results.neg_elbo_se:.2f}",
-        nll=NOTHING if results.nll is None else f"{results.nll:.2f} ± {results.nll_se:.2f}",
-        kl=f"{results.kl:.2f}",
-        log_det=f"{log_det:.2f}".replace("-", "−") if isinstance(log_det, float) else NOTHING,
-        active_units=results.active_units,
-        steps=f"{results.steps:,}",
-        minutes=f"{seconds / 60:.1f}" if isinstance(seconds, float) else NOTHING,
-    )
+    return {
+        "where": printable(str(run.path)),
+        "flow": results.flow,
+        "K": results.K,
+        "seed": results.seed,
+        "neg_elbo": f"{results.neg_elbo:.2f} ± {results.neg_elbo_se:.2f}",
+        "nll": NOTHING if results.nll is None else f"{results.nll:.2f} ± {results.nll_se:.2f}",
+        "kl": f"{results.kl:.2f}",
+        "log_det": f"{log_det:.2f}".replace("-", "−") if isinstance(log_det, float) else NOTHING,
+        "active_units": results.active_units,
+        "steps": f"{results.steps:,}",
+        "minutes": f"{seconds / 60:.1f}" if isinstance(seconds, float) else NOTHING,
+    }
 
 
 def provenance(raw: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
