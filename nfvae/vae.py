@@ -85,6 +85,8 @@ class VAE(nn.Module):
                 f"images must have shape [B, {', '.join(map(str, self.image_shape))}], "
                 f"got {list(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise ValueError(f"images must be floating point, got {x.dtype}; use x.float()")
         self.likelihood.check(x)
 
     def decode(self, z: Tensor) -> Tensor:
