@@ -45,7 +45,7 @@ class Likelihood(nn.Module, ABC):
     parameters_per_channel: ClassVar[int]
     """p, the numbers that the decoder gives for each channel of each pixel."""
     accepts: ClassVar[tuple[Values, ...]]
-    """Kinds of data that it is a distribution of."""
+    """Kinds of pixel values that it is a distribution of."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -65,10 +65,10 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def check(self, x: Tensor) -> None:
-        """Look at the values of images before use.
+        """Check the values of images.
 
         Raises:
-            ValueError: they are not what this is a distribution of.
+            ValueError: they have probability zero, or are of another kind of data.
         """
 
 

@@ -55,7 +55,7 @@ class _BernoulliLogProb(FirstOrderFunction):
     # 6e-8 per pixel in float32, far below the sum's own rounding, and torch's log is several times
     # faster than its log1p and softplus, which take longer than the decoder's last product.
 
-    name = "the Bernoulli likelihood"
+    operation = "the Bernoulli likelihood"
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:

@@ -4,14 +4,12 @@ A pair of networks is registered under a name as a function
 
     (image_shape, latent_dim, out_channels, *, options…) -> Networks(encoder, decoder)
 
-where image_shape is (C, H, W) and out_channels = C·p, with p parameters of the likelihood per
-channel.
+where image_shape is (C, H, W) and out_channels = C·p, p the likelihood's parameters per channel.
 """
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nfvae.registry import Registry
@@ -23,6 +21,7 @@ ImageShape = tuple[int, int, int]
 class Encoder(nn.Module, ABC):
     """Images to features; the VAE's head makes q0 and the flow's parameters of them.
 
+    >>> import torch
     >>> class Conv(Encoder):
     ...     def __init__(self, channels):
     ...         super().__init__()
@@ -46,6 +45,7 @@ class Encoder(nn.Module, ABC):
 class Decoder(nn.Module, ABC):
     """Latents to the parameters of the likelihood.
 
+    >>> import torch
     >>> class Conv(Decoder):
     ...     def __init__(self, latent_dim, image_shape, out_channels):
     ...         super().__init__()
@@ -67,7 +67,7 @@ class Decoder(nn.Module, ABC):
     """
 
     image_shape: ImageShape
-    """(C, H, W) of the images it is for."""
+    """(C, H, W) of the images."""
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
