@@ -27,6 +27,15 @@ class Draw(NamedTuple):
         return self.log_q0 - self.log_det
 
 
+class FiniteVector(constraints.Constraint):
+    """Vectors without NaN and infinities. torch's `real_vector` accepts infinities."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return value.isfinite().all(-1)
+
+
 class FlowPosterior(Distribution):
     """z_K = f(z_0; params), z_0 ~ N(loc, diag exp(2·log_scale)).
 
@@ -53,8 +62,9 @@ class FlowPosterior(Distribution):
     """
 
     arg_constraints = {  # noqa: RUF012  (torch declares it so)
-        "loc": constraints.real_vector,
-        "log_scale": constraints.real_vector,
+        "loc": FiniteVector(),
+        "log_scale": FiniteVector(),
+        "params": FiniteVector(),
     }
     support = constraints.real_vector
     has_rsample = True
@@ -78,9 +88,9 @@ class FlowPosterior(Distribution):
                 f"{tuple(self.loc.shape[:-1])}"
             )
         if self._validate_args if validate_args is None else validate_args:
-            # torch's constraints would let infinities pass.
-            for name in ("loc", "log_scale", "params"):
-                if not getattr(self, name).isfinite().all():
+            # torch checks again, but prints all values.
+            for name, constraint in self.arg_constraints.items():
+                if not constraint.check(getattr(self, name)).all():
                     raise ValueError(f"{name} of a posterior must be finite, and is not")
         super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
 
@@ -113,7 +123,7 @@ class FlowPosterior(Distribution):
         Raises:
             NotInvertibleError: the flow has no inverse that can be computed.
         """
-        if self._validate_args:
+        if self._validate_args and value.numel():  # torch's check fails on an empty batch
             self._validate_sample(value)
         shape = torch.broadcast_shapes(value.shape, self.loc.shape)
         z0, log_det = self.flow.inverse(value.expand(shape), self.params)
