@@ -121,7 +121,9 @@ def test_options_are_the_keyword_only_arguments():
     assert FLOWS.options("my_shift")["scale"].annotation is float
     assert NETWORKS.options("my_mlp")["width"].default == 8
     assert LIKELIHOODS.options("my_bits") == {}
-    with pytest.raises(ValueError, match="data set 'my_squares' has no option 'width'; it has: size"):
+    with pytest.raises(
+        ValueError, match="data set 'my_squares' has no option 'width'; it has: size"
+    ):
         load_dataset("my_squares", width=3)
 
 
@@ -141,7 +143,7 @@ def test_a_taken_name_is_refused():
     def other():
         pass
 
-    with pytest.raises(ValueError, match="^there is a thing named 'one' already$"):
+    with pytest.raises(ValueError, match=r"^there is a thing named 'one' already$"):
         registry.register("one")(other)
     assert registry["one"] is one
 
@@ -153,7 +155,7 @@ def test_a_part_of_another_module_is_another_part():
         pass
 
     Planar.__qualname__ = "Planar"
-    with pytest.raises(ValueError, match="^there is a flow named 'planar' already$"):
+    with pytest.raises(ValueError, match=r"^there is a flow named 'planar' already$"):
         FLOWS.register("planar")(Planar)
     assert FLOWS["planar"].__module__ == "nfvae.flows.planar"
 
@@ -162,9 +164,9 @@ def test_an_unknown_name_is_one_line_with_those_known():
     registry = Registry("thing")
     registry.register("b")(len)
     registry.register("a")(print)
-    with pytest.raises(ValueError, match="^thing 'c' is unknown; known: a, b$"):
+    with pytest.raises(ValueError, match=r"^thing 'c' is unknown; known: a, b$"):
         registry.find("c")
-    with pytest.raises(ValueError, match="^thing 'c' is unknown; known: a, b$"):
+    with pytest.raises(ValueError, match=r"^thing 'c' is unknown; known: a, b$"):
         registry.options("c")
 
 

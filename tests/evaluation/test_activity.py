@@ -27,7 +27,9 @@ def test_the_scatter_of_an_unused_unit_is_as_documented(tiny_vae):
     with torch.no_grad():
         vae.head.weight.zero_()
         vae.head.bias.zero_()
-    found = unit_activity(vae, torch.zeros(500, 1, 4, 5).double(), torch.Generator().manual_seed(0), 4)
+    found = unit_activity(
+        vae, torch.zeros(500, 1, 4, 5).double(), torch.Generator().manual_seed(0), 4
+    )
     expected = 2 / (4 * 500**0.5)
     assert abs(found.mean()) < 4 * expected / 200**0.5
     assert 0.8 < found.std() / expected < 1.25

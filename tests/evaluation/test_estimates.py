@@ -75,7 +75,9 @@ def test_active_units_ignore_the_noise_of_few_draws(draws):
         vae.head.weight[:2].normal_()  # only two units see x
     pixels = (torch.rand(10_000, 1, 4, 5) < 0.5).byte() * 255
     generator = torch.Generator().manual_seed(0)
-    assert estimate_elbo(vae, Split(pixels, None, dynamic=False), draws, generator).active_units == 2
+    assert (
+        estimate_elbo(vae, Split(pixels, None, dynamic=False), draws, generator).active_units == 2
+    )
 
 
 @pytest.mark.parametrize("estimate", [estimate_elbo, estimate_nll])

@@ -102,7 +102,10 @@ def test_an_image_has_the_same_nll_in_any_company(tiny_vae, images):
         [nll(vae, images, 20, torch.Generator().manual_seed(1000 + i))[:1] for i in repeats]
     )
     turned = torch.stack(
-        [nll(vae, images.flip(0), 20, torch.Generator().manual_seed(2000 + i))[-1:] for i in repeats]
+        [
+            nll(vae, images.flip(0), 20, torch.Generator().manual_seed(2000 + i))[-1:]
+            for i in repeats
+        ]
     )
     error = (2 / len(repeats)) ** 0.5 * alone.std()
     assert error < 0.2

@@ -66,7 +66,9 @@ def test_gradcheck(logits_and_bits):
 def test_no_second_derivative(logits_and_bits):
     logits, x = logits_and_bits
     logits.requires_grad_()
-    with pytest.raises(RuntimeError, match=r"^the Bernoulli likelihood is differentiable once") as e:
+    with pytest.raises(
+        RuntimeError, match=r"^the Bernoulli likelihood is differentiable once"
+    ) as e:
         torch.autograd.grad(likelihood.log_prob(logits, x).sum(), logits, create_graph=True)
     assert "\n" not in str(e.value)
 

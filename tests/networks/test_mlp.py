@@ -68,7 +68,7 @@ def test_the_decoder_has_the_layers_in_reverse_order():
 
 
 def test_no_hidden_layer_is_refused():
-    with pytest.raises(ValueError, match="^hidden needs at least one layer size$"):
+    with pytest.raises(ValueError, match=r"^hidden needs at least one layer size$"):
         mlp((1, 4, 4), 3, hidden=[])
 
 

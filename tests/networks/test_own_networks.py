@@ -73,5 +73,5 @@ def test_an_encoder_without_forward_is_refused():
     class Unfinished(Encoder):
         pass
 
-    with pytest.raises(TypeError, match="abstract method '?forward"):
+    with pytest.raises(TypeError, match=r"abstract method '?forward"):
         Unfinished()
