@@ -90,7 +90,7 @@ for name in {[module_name(path) for path in LIBRARY]}:
 import torch, nfvae
 from nfvae.data import Split
 split = Split(torch.randint(2, (40, 1, 4, 4)).mul(255).byte(), None, dynamic=False)
-data = nfvae.Dataset("noise", split, split, split, "bits", "fixed", "")
+data = nfvae.Dataset("noise", split, split, split, "fixed", "")
 encoder, decoder = nfvae.networks.mlp(data.image_shape, latent_dim=2, hidden=[5])
 vae = nfvae.VAE(encoder, nfvae.Planar(2, 2), decoder, nfvae.Bernoulli())
 vae.initialize_output(data.train.mean())

@@ -79,7 +79,7 @@ def my_squares(*, size: int = 6):
     images[50:, :, 1:-1, 1:-1] = 255
     images = images[torch.randperm(100)]
     splits = [data.Split(part, None, dynamic=False) for part in images.split([60, 20, 20])]
-    return data.Dataset("my_squares", *splits, values="bits", binarization="fixed", digest="")
+    return data.Dataset("my_squares", *splits, binarization="fixed", digest="")
 '''
 
 

@@ -65,7 +65,7 @@ def test_no_stretch_of_noise_is_the_stream_of_the_weights(purpose):
 @pytest.fixture
 def data() -> Dataset:
     split = Split(255 * torch.randint(2, (50, 1, 28, 28), dtype=torch.uint8), None, dynamic=False)
-    return Dataset("noise", split, split, split, values="bits", binarization="fixed", digest="")
+    return Dataset("noise", split, split, split, binarization="fixed", digest="")
 
 
 def small_vae(seed: int) -> VAE:

@@ -136,7 +136,7 @@ class Shifted(Prior):
 def noise_images(n=200):
     images = 255 * (torch.rand(n, *SHAPE) < torch.linspace(0.02, 0.98, 20).view(SHAPE)).byte()
     split = Split(images, None, dynamic=False)
-    return Dataset("noise", split, None, split, values="bits", binarization="fixed", digest="")
+    return Dataset("noise", split, None, split, binarization="fixed", digest="")
 
 
 def test_a_vae_with_flows_of_several_families_trains():

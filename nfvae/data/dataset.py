@@ -101,8 +101,8 @@ class Dataset:
         digest: sha256 of all splits' values and shapes: equal digests are equal data.
 
     >>> bits = 255 * (torch.rand(60, 1, 8, 8) < 0.3).byte()
-    >>> train, test = Split(bits[:50], None, dynamic=False), Split(bits[50:], None, dynamic=False)
-    >>> data = Dataset("noise", train, None, test, "bits", "fixed", digest(dict(train=train)))
+    >>> train, test = Split(bits[:50]), Split(bits[50:])
+    >>> data = Dataset("noise", train, None, test, "fixed", digest(dict(train=train)))
     >>> data.image_shape, list(data.splits)
     ((1, 8, 8), ['train', 'test'])
     """

@@ -60,7 +60,7 @@ def estimate_elbo(
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
     >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
-    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), None, dynamic=False)
+    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8))
     >>> estimate = estimate_elbo(vae, split, draws=10, generator=torch.Generator())
     >>> bool(abs(estimate.neg_elbo - (estimate.distortion + estimate.kl)) < 1e-3)
     True

@@ -49,7 +49,7 @@ def estimate_nll(
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
     >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
-    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), None, dynamic=False)
+    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8))
     >>> estimate_nll(vae, split, num_samples=50, generator=torch.Generator()).num_importance_samples
     50
     """

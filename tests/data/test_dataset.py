@@ -103,3 +103,29 @@ def test_a_registered_function_must_give_a_dataset(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(DATASETS, "broken", lambda: 3)
     with pytest.raises(DataError, match=r"^data set 'broken' gave a int, not a Dataset$"):
         load_dataset("broken")
+
+
+def test_levels_are_fractions_of_255() -> None:
+    images = torch.arange(48, dtype=torch.uint8).view(2, 2, 3, 4) * 5
+    split = Split(images, values="levels")
+    expected = images.double() / 255
+    for batch in (split.batch(torch.tensor([0, 1])), next(split.batches(2))):
+        assert batch.dtype == torch.float32
+        torch.testing.assert_close(batch.double(), expected, rtol=1e-6, atol=0)
+        assert torch.equal((batch * 255).round().byte(), images)  # no level is lost
+    torch.testing.assert_close(split.mean().double(), (expected.sum(0) + 1) / 4, rtol=1e-6, atol=0)
+
+
+def test_reals_are_as_they_are() -> None:
+    images = torch.randn(5, 1, 3, 3) - 7
+    split = Split(images, values="reals")
+    assert torch.equal(split.batch(torch.tensor([4, 0])), images[[4, 0]])
+    assert torch.equal(torch.cat(list(split.batches(2))), images)
+    torch.testing.assert_close(split.mean(), images.mean(0))
+
+
+def test_a_data_set_has_its_splits_kind_of_values() -> None:
+    split = Split(torch.randn(5, 1, 3, 3), values="reals")
+    data = Dataset("normal", split, None, split, binarization="none", digest="")
+    assert data.values == "reals"
+    assert small().values == "bits"

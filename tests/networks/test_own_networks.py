@@ -46,7 +46,7 @@ def stripes() -> Dataset:
     kinds = torch.stack([rows, rows.T])[torch.randint(2, (400,))]
     images = (255 * kinds[:, None]).expand(400, 2, 8, 8).byte().contiguous()
     splits = [Split(part, None, dynamic=False) for part in images.split([300, 50, 50])]
-    return Dataset("stripes", *splits, values="bits", binarization="fixed", digest="")
+    return Dataset("stripes", *splits, binarization="fixed", digest="")
 
 
 def test_a_convolutional_pair_learns(stripes):

@@ -15,7 +15,7 @@ from nfvae.vae import VAE
 @pytest.fixture
 def data() -> Dataset:
     split = Split(255 * torch.randint(2, (50, 1, 3, 3), dtype=torch.uint8), None, dynamic=False)
-    return Dataset("noise", split, None, split, values="bits", binarization="fixed", digest="")
+    return Dataset("noise", split, None, split, binarization="fixed", digest="")
 
 
 def model_and_optimizer() -> tuple[VAE, optim.Optimizer]:
