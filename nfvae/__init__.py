@@ -16,6 +16,7 @@ Names are imported at their first use, so that a command line answers before tor
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ __all__ = [
     "train",
 ]
 
-# Where names are looked for, in this order; the last needs Hydra.
+# Modules that names come from, tried in this order. Only the last needs the experiments half.
 _HOMES = (
     *("vae", "flows", "networks", "likelihoods", "prior", "posterior", "objective", "data"),
     *("training", "evaluation", "energies", "experiments.api"),
@@ -109,7 +110,13 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in __all__:
         for home in _HOMES:
-            module = import_module(f"{__name__}.{home}")
-            if hasattr(module, name):
-                return getattr(module, name)
+            found = getattr(import_module(f"{__name__}.{home}"), name, None)
+            # `compose` is a function of `experiments.api`, and also a file of `flows`.
+            if found is not None and not isinstance(found, ModuleType):
+                globals()[name] = found  # the next use does not come here
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -42,7 +42,16 @@ class ElboTerms(NamedTuple):
 
 
 def elbo_terms(vae: VAE, x: Tensor, draw: Draw) -> ElboTerms:
-    """The bound's terms for images x [B, C, H, W] and samples z [S, B, D] of their posterior."""
+    """The bound's terms for images x [B, C, H, W] and samples z [S, B, D] of their posterior.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
+    >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
+    >>> x = torch.zeros(5, 1, 28, 28)
+    >>> terms = elbo_terms(vae, x, vae.posterior(x).draw((10,)))
+    >>> terms.log_likelihood.shape, terms.kl.shape
+    (torch.Size([10, 5]), torch.Size([10, 5]))
+    """
     return ElboTerms(
         vae.log_likelihood(draw.z, x),
         vae.prior.log_prob(draw.z),
@@ -65,7 +74,7 @@ def elbo(
         generator: of the samples; None is torch's global one.
 
     Raises:
-        ValueError: x has another shape or other values than the model takes.
+        ValueError: x has another shape or other values than the model takes, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -73,6 +82,8 @@ def elbo(
     >>> elbo(vae, torch.zeros(5, 1, 28, 28), num_samples=10).shape
     torch.Size([5])
     """
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
     draw = vae.posterior(x).draw((num_samples,), generator)
     return elbo_terms(vae, x, draw).log_weight.mean(0)
 
@@ -81,6 +92,9 @@ def importance_weighted(log_weight: Tensor) -> Tensor:
     """log (1/S) Σ_s w_s over the first axis: [S, *] -> [*] (Burda et al. 2016, eq. 8).
 
     A lower bound of log p(x) in expectation, tighter with S; with S = 1 it is the ELBO.
+
+    >>> importance_weighted(torch.tensor([[0.0], [log(3)]]))  # log of the mean of 1 and 3
+    tensor([0.6931])
     """
     return log_weight.logsumexp(0) - log(log_weight.shape[0])
 
@@ -97,6 +111,10 @@ class Objective:
         annealing_start: β at step 0.
         annealing_steps: steps until β = 1, linearly. Rezende & Mohamed 2015 have
             min(1, 0.01 + t/10⁴): nearly start = 0.01, steps = 10,000.
+
+    >>> objective = Objective(annealing="kl", annealing_start=0.0, annealing_steps=1000)
+    >>> objective.beta(0), objective.beta(500), objective.beta(2000)
+    (0.0, 0.5, 1.0)
     """
 
     num_samples: int = 1

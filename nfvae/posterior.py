@@ -27,6 +27,15 @@ class Draw(NamedTuple):
         return self.log_q0 - self.log_det
 
 
+class FiniteVector(constraints.Constraint):
+    """Vectors without NaN and infinities. torch's `real_vector` accepts infinities."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return value.isfinite().all(-1)
+
+
 class FlowPosterior(Distribution):
     """z_K = f(z_0; params), z_0 ~ N(loc, diag exp(2·log_scale)).
 
@@ -35,15 +44,27 @@ class FlowPosterior(Distribution):
         log_scale: [*batch, D], log of the standard deviation.
         flow: any flow on R^D.
         params: [*batch, flow.param_size], or [flow.param_size] for one set shared by the batch.
-        validate_args: as in torch.distributions.
+        validate_args: check that loc, log_scale and params are finite, and points that log_prob
+            is given; None is torch.distributions' default, which is yes.
 
     Raises:
-        ValueError: the shape of params is neither, or loc or log_scale is not finite.
+        ValueError: params has another shape, or a value is not finite.
+
+    >>> from nfvae.flows import Planar
+    >>> flow = Planar(dim=2, num_transforms=8)
+    >>> q = FlowPosterior(torch.zeros(5, 2), torch.zeros(5, 2), flow, flow.initial_params())
+    >>> z = q.rsample((100,))
+    >>> q.log_prob(z).shape
+    torch.Size([100, 5])
+    >>> draw = q.draw((100,))  # samples and their log-density together, with no inverse
+    >>> draw.z.shape, draw.log_q.shape
+    (torch.Size([100, 5, 2]), torch.Size([100, 5]))
     """
 
     arg_constraints = {  # noqa: RUF012  (torch declares it so)
-        "loc": constraints.real_vector,
-        "log_scale": constraints.real_vector,
+        "loc": FiniteVector(),
+        "log_scale": FiniteVector(),
+        "params": FiniteVector(),
     }
     support = constraints.real_vector
     has_rsample = True
@@ -66,6 +87,11 @@ class FlowPosterior(Distribution):
                 f"params of shape {tuple(params.shape)} do not belong to a batch of shape "
                 f"{tuple(self.loc.shape[:-1])}"
             )
+        if self._validate_args if validate_args is None else validate_args:
+            # torch checks again, but prints all values.
+            for name, constraint in self.arg_constraints.items():
+                if not constraint.check(getattr(self, name)).all():
+                    raise ValueError(f"{name} of a posterior must be finite, and is not")
         super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
 
     def draw(
@@ -73,13 +99,18 @@ class FlowPosterior(Distribution):
         sample_shape: Sequence[int] = (),
         generator: torch.Generator | None = None,
     ) -> Draw:
-        """Reparameterised samples with their log-density, which costs no inverse."""
+        """Reparameterised samples with their log-density, which costs no inverse.
+
+        Args:
+            sample_shape: axes in front of the batch's.
+            generator: of the noise; None is torch's global one.
+        """
         eps = self._noise(sample_shape, generator)
         z, log_det = self.flow(self._z0(eps), self.params)
         return Draw(z, self._log_q0(eps), log_det)
 
     def transform_log_dets(self, generator: torch.Generator | None = None) -> Tensor:
-        """log|det| of each step of the flow at one sample: [K, *batch]."""
+        """log|det| of each transform of the flow at one sample per batch element: [K, *batch]."""
         return self.flow.transform_log_dets(self._z0(self._noise((), generator)), self.params)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -92,7 +123,7 @@ class FlowPosterior(Distribution):
         Raises:
             NotInvertibleError: the flow has no inverse that can be computed.
         """
-        if self._validate_args:
+        if self._validate_args and value.numel():  # torch's check fails on an empty batch
             self._validate_sample(value)
         shape = torch.broadcast_shapes(value.shape, self.loc.shape)
         z0, log_det = self.flow.inverse(value.expand(shape), self.params)

@@ -8,7 +8,17 @@ from torch import Tensor, nn
 
 
 class Prior(nn.Module, ABC):
-    """p(z) on R^D."""
+    """p(z) on R^D. Its parameters, if it has any, are trained with the decoder's.
+
+    >>> class Wide(Prior):
+    ...     def log_prob(self, z):
+    ...         return torch.distributions.Normal(0.0, 3.0).log_prob(z).sum(-1)
+    ...
+    ...     def sample(self, num_samples, generator=None):
+    ...         return 3 * torch.randn(num_samples, 2, generator=generator)
+    >>> Wide().log_prob(Wide().sample(5)).shape
+    torch.Size([5])
+    """
 
     @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
@@ -20,7 +30,7 @@ class Prior(nn.Module, ABC):
 
 
 class StandardNormal(Prior):
-    """N(0, I).
+    """N(0, I) on R^dim.
 
     >>> StandardNormal(2).log_prob(torch.zeros(2))  # −log 2π
     tensor(-1.8379)

@@ -38,7 +38,8 @@ class Registry(dict[str, Callable[..., Any]]):
         """
 
         def add(part: Part) -> Part:
-            if name in self and self[name].__qualname__ != part.__qualname__:
+            # A module that is imported again registers the same parts again.
+            if name in self and _origin(self[name]) != _origin(part):
                 raise ValueError(f"there is a {self.kind} named {name!r} already")
             self[name] = part
             return part
@@ -63,6 +64,10 @@ class Registry(dict[str, Callable[..., Any]]):
             for key, parameter in inspect.signature(self.find(name)).parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
+
+
+def _origin(part: Callable[..., Any]) -> tuple[str, str]:
+    return part.__module__, part.__qualname__
 
 
 def import_all(package: str, path: list[str]) -> None:

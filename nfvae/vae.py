@@ -61,8 +61,8 @@ class VAE(nn.Module):
 
         Args:
             x: images, of the likelihood's kind of values.
-            validate_args: look at shape and values first; training, whose batches come from a
-                checked data set, leaves that out.
+            validate_args: check shape and values of x. Training leaves that out, since its batches
+                come from a checked data set.
 
         Raises:
             ValueError: x has another shape or values that the likelihood does not accept.
@@ -75,16 +75,18 @@ class VAE(nn.Module):
         return FlowPosterior(loc, log_scale, self.flow, params, validate_args=False)
 
     def check(self, x: Tensor) -> None:
-        """Look at the shape and the values of images.
+        """Check the shape and the values of images.
 
         Raises:
-            ValueError: they are not what this model takes.
+            ValueError: they do not fit this model.
         """
         if x.dim() != 4 or x.shape[1:] != self.image_shape:
             raise ValueError(
                 f"images must have shape [B, {', '.join(map(str, self.image_shape))}], "
                 f"got {list(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise ValueError(f"images must be floating point, got {x.dtype}; use x.float()")
         self.likelihood.check(x)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -110,7 +112,12 @@ class VAE(nn.Module):
         return self.mean(self.prior.sample(num_images, generator))
 
     def initialize_output(self, mean: Tensor) -> None:
-        """Let the decoder start at a mean image [C, H, W] with values strictly in (0, 1)."""
+        """Make the decoder's output start at the mean of the data.
+
+        Args:
+            mean: of the training images, [C, H, W], for a Bernoulli likelihood strictly in (0, 1);
+                `data.train.mean()`.
+        """
         self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
 
     def inference_parameters(self) -> Iterator[nn.Parameter]:
@@ -127,7 +134,7 @@ class VAE(nn.Module):
 def make_head(num_features: int, flow: Flow) -> nn.Linear:
     """The linear layer that gives loc, log_scale and the flow's parameters.
 
-    Its biases start at the flow's own initial parameters and at a narrow q0; its weights are small.
+    Its biases start at the flow's initial parameters and at a narrow q0; its weights are small.
     With a wide q0 = N(0, I) the decoder first learns to ignore z, and long flows do not recover.
     """
     head = nn.Linear(num_features, 2 * flow.dim + flow.param_size)

@@ -78,8 +78,56 @@ def test_works_with_a_registered_kl(monkeypatch):
     torch.testing.assert_close(kl_divergence(gaussian, prior), exact, rtol=0.1, atol=0.02)
 
 
-def test_bad_arguments_are_refused():
+INF = float("inf")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), INF, -INF])
+@pytest.mark.parametrize("name", ["loc", "log_scale", "params"])
+@pytest.mark.parametrize("validate_args", [None, True])
+def test_values_that_are_not_finite_are_refused(name, bad, validate_args):
+    flow = FLOWS["planar"](2, 1)
+    arguments = {
+        "loc": torch.zeros(3, 2),
+        "log_scale": torch.zeros(3, 2),
+        "params": torch.zeros(3, flow.param_size),
+    }
+    FlowPosterior(flow=flow, validate_args=validate_args, **arguments)
+    arguments[name][1, 0] = bad
+    with pytest.raises(ValueError, match=f"^{name} of a posterior must be finite, and is not$"):
+        FlowPosterior(flow=flow, validate_args=validate_args, **arguments)
+
+
+def test_training_does_not_look_for_values_that_are_not_finite():
     flow = FLOWS["none"](2)
-    loc = torch.tensor([float("nan"), 0.0])
-    with pytest.raises(ValueError, match="loc"):
-        FlowPosterior(loc, torch.zeros(2), flow, torch.zeros(0), validate_args=True)
+    loc = torch.full((2,), INF)
+    q = FlowPosterior(loc, torch.zeros(2), flow, torch.zeros(0), validate_args=False)
+    assert q.rsample().isinf().all()
+
+
+def test_points_that_are_not_numbers_are_refused():
+    q = make_posterior()
+    with pytest.raises(ValueError, match="support"):
+        q.log_prob(torch.full((4, 2), float("nan"), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("flow", sorted(FLOWS))
+def test_an_empty_batch_is_empty(flow):
+    q = make_posterior(flow, batch=(0,), num_transforms={"none": 0, "full_rank": 1}.get(flow, 2))
+    draw = q.draw((3,))
+    assert draw.z.shape == (3, 0, 2)
+    assert draw.log_q.shape == (3, 0)
+
+
+def test_draws_follow_the_generator():
+    q = make_posterior()
+    first, second = (q.draw((5,), torch.Generator().manual_seed(2)) for _ in range(2))
+    assert torch.equal(first.z, second.z)
+    assert torch.equal(first.log_q, second.log_q)
+
+
+def test_log_dets_of_the_transforms_add_up():
+    q = make_posterior(num_transforms=3)
+    by_transform = q.transform_log_dets(torch.Generator().manual_seed(2))
+    draw = q.draw((), torch.Generator().manual_seed(2))
+    assert by_transform.shape == (3, 4)
+    torch.testing.assert_close(by_transform.sum(0), draw.log_det)

@@ -1,42 +1,159 @@
-"""The networks around the flow, and images from the prior."""
+"""The model: images from the prior, its start, what it refuses, and its weights by purpose."""
 
 import pytest
 import torch
+from torch import nn
 
-from nfvae.flows import FLOWS
+from nfvae.data import Dataset, Split
+from nfvae.evaluation import nll
+from nfvae.flows import IAF, Compose, Identity, Planar, Radial
+from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp
+from nfvae.objective import elbo
+from nfvae.prior import Prior
+from nfvae.training import fit
 from nfvae.vae import VAE
 
-FORMULAS = {
-    "silu": lambda a: a * a.sigmoid(),
-    "relu": lambda a: a.clamp(min=0),
-    "gated": lambda a: a[:, : a.shape[1] // 2] * a[:, a.shape[1] // 2 :].sigmoid(),
-}
+SHAPE = (1, 4, 5)
 
 
-@pytest.mark.parametrize("activation", FORMULAS)
-def test_hidden_layers_are_their_formula(activation):
-    layers = mlp(5, [4, 3], activation)
-    first, _, second, _ = layers
-    x = torch.randn(7, 5)
-    h = FORMULAS[activation](x @ first.weight.T + first.bias)
-    h = FORMULAS[activation](h @ second.weight.T + second.bias)
-    assert h.shape == (7, 3)
-    torch.testing.assert_close(layers(x), h)
+def bits(n, dtype=torch.float64):
+    return torch.bernoulli(torch.full((n, *SHAPE), 0.4, dtype=dtype))
+
+
+def small_vae(flow, prior=None):
+    encoder, decoder = mlp(SHAPE, flow.dim, hidden=[16])
+    return VAE(encoder, flow, decoder, Bernoulli(), prior)
 
 
 @pytest.mark.parametrize("flow", ["none", "planar"])
 def test_new_images_are_of_the_prior_without_the_flow(tiny_vae, flow):
     vae = tiny_vae(flow, num_transforms=0 if flow == "none" else 4)
-    images = vae.generate(6, torch.Generator().manual_seed(3))
+    images = vae.sample(6, torch.Generator().manual_seed(3))
     z = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(images, vae.decode(z).sigmoid())
+    assert images.shape == (6, *SHAPE)
     assert not images.requires_grad
 
 
-def test_a_decoder_that_says_nothing_gives_the_pixel_means():
-    mean = torch.linspace(0.05, 0.95, 20)
-    vae = VAE(FLOWS["none"](2, 0), mean, hidden=[16])
-    with torch.no_grad():
-        vae.output.weight.zero_()
-    torch.testing.assert_close(vae.decode(torch.randn(3, 2)).sigmoid(), mean.expand(3, 20))
+def test_new_images_are_of_a_prior_of_ones_own():
+    class Far(Prior):
+        def log_prob(self, z):
+            return torch.distributions.Normal(5.0, 1.0).log_prob(z).sum(-1)
+
+        def sample(self, num_samples, generator=None):
+            return 5 + torch.randn(num_samples, 2, generator=generator)
+
+    vae = small_vae(Identity(2), Far())
+    images = vae.sample(3, torch.Generator().manual_seed(1))
+    z = 5 + torch.randn(3, 2, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(images, vae.mean(z))
+    x = bits(4, torch.float32)
+    near = VAE(vae.encoder, vae.flow, vae.decoder, vae.likelihood)
+    near.load_state_dict(vae.state_dict())
+    bounds = [elbo(model, x, 2, torch.Generator().manual_seed(0)) for model in (vae, near)]
+    assert (bounds[0] < bounds[1]).all()  # q0 is near 0, far from the prior's 5
+
+
+def test_a_decoder_that_ignores_z_gives_the_mean_image():
+    vae = small_vae(Identity(2))
+    mean = torch.linspace(0.05, 0.95, 20).view(SHAPE)
+    vae.initialize_output(mean)
+    nn.init.zeros_(vae.decoder.output.weight)
+    torch.testing.assert_close(vae.mean(torch.randn(3, 2)), mean.expand(3, *SHAPE))
+
+
+def test_posteriors_start_at_the_flows_own_parameters():
+    torch.manual_seed(5)
+    flow = Planar(3, 4)
+    vae = small_vae(flow)
+    nn.init.zeros_(vae.head.weight)
+    posterior = vae.posterior(bits(6, torch.float32))
+    assert torch.equal(posterior.loc, torch.zeros(6, 3))
+    assert torch.equal(posterior.log_scale, torch.full((6, 3), -1.0))
+    assert torch.equal(posterior.params, vae.head.bias[6:].expand(6, -1))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.rand(3, *SHAPE), "0 or 1"),
+        (torch.randint(0, 256, (3, *SHAPE)).float(), "0 or 1"),
+        (torch.full((3, *SHAPE), torch.nan), "0 or 1"),
+        (torch.zeros(3, 20), r"\[B, 1, 4, 5\], got \[3, 20\]"),
+        (torch.zeros(*SHAPE), r"\[B, 1, 4, 5\], got \[1, 4, 5\]"),
+        (torch.zeros(3, 1, 5, 4), r"\[B, 1, 4, 5\], got \[3, 1, 5, 4\]"),
+        (torch.zeros(3, 3, 4, 5), r"\[B, 1, 4, 5\], got \[3, 3, 4, 5\]"),
+        (torch.zeros(3, *SHAPE, dtype=torch.uint8), "floating point, got torch.uint8"),
+        (torch.zeros(3, *SHAPE, dtype=torch.bool), "floating point, got torch.bool"),
+    ],
+    ids=["grey", "0-255", "nan", "flat", "one", "transposed", "channels", "uint8", "bool"],
+)
+@pytest.mark.parametrize("use", [VAE.posterior, elbo, nll], ids=["posterior", "elbo", "nll"])
+def test_other_images_are_refused_in_one_line(x, message, use):
+    vae = small_vae(Planar(2, 2))
+    with pytest.raises(ValueError, match=message) as caught:
+        use(vae, x)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("use", [elbo, nll])
+def test_no_samples_are_refused(use):
+    with pytest.raises(ValueError, match=r"^num_samples=0 must be at least 1$"):
+        use(small_vae(Planar(2, 2)), bits(3, torch.float32), num_samples=0)
+
+
+def test_an_empty_batch_is_empty():
+    vae = small_vae(Compose([Planar(2, 2), IAF(2, 1), Radial(2, 1)]))
+    x = torch.empty(0, *SHAPE)
+    assert vae.posterior(x).rsample((3,)).shape == (3, 0, 2)
+    assert elbo(vae, x, 4).shape == (0,)
+    assert nll(vae, x, 4).shape == (0,)
+    assert vae.sample(0).shape == (0, *SHAPE)
+
+
+def test_weights_belong_to_one_of_the_two_models():
+    vae = small_vae(IAF(2, 2), prior=Shifted())
+    inference, generative = set(vae.inference_parameters()), set(vae.generative_parameters())
+    assert inference | generative == set(vae.parameters())
+    assert not inference & generative
+    assert set(vae.flow.parameters()) < inference
+    assert vae.prior.shift in generative
+
+
+class Shifted(Prior):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(2))
+
+    def log_prob(self, z):
+        return torch.distributions.Normal(self.shift, 1.0).log_prob(z).sum(-1)
+
+    def sample(self, num_samples, generator=None):
+        return self.shift + torch.randn(num_samples, 2, generator=generator)
+
+
+def noise_images(n=200):
+    images = 255 * (torch.rand(n, *SHAPE) < torch.linspace(0.02, 0.98, 20).view(SHAPE)).byte()
+    split = Split(images, None, dynamic=False)
+    return Dataset("noise", split, None, split, binarization="fixed", digest="")
+
+
+def test_a_vae_with_flows_of_several_families_trains():
+    data = noise_images()
+    vae = small_vae(Compose([Planar(2, 3), IAF(2, 1), Compose([Radial(2, 2)])]))
+    start = {name: value.clone() for name, value in vae.named_parameters()}
+    x = next(data.train.batches(200))
+    before = elbo(vae, x, 10).mean()
+    fit(vae, data, num_steps=200, batch_size=50)
+    assert elbo(vae, x, 10).mean() > before + 2
+    still = {name for name, value in vae.named_parameters() if torch.equal(value, start[name])}
+    assert not still  # weights of the IAF and the parameters of all flows learned
+    assert vae.posterior(x).transform_log_dets().shape == (6, 200)
+
+
+def test_a_prior_with_weights_is_trained():
+    data = noise_images()
+    vae = small_vae(Identity(2), prior=Shifted())
+    fit(vae, data, num_steps=5, batch_size=50)
+    assert vae.prior.shift.abs().min() > 0

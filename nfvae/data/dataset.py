@@ -99,6 +99,12 @@ class Dataset:
         binarization: how bits came about, see `nfvae.data.binarize.Binarization`; "none" where
             pixels are no bits.
         digest: sha256 of all splits' values and shapes: equal digests are equal data.
+
+    >>> bits = 255 * (torch.rand(60, 1, 8, 8) < 0.3).byte()
+    >>> train, test = Split(bits[:50]), Split(bits[50:])
+    >>> data = Dataset("noise", train, None, test, "fixed", digest(dict(train=train)))
+    >>> data.image_shape, list(data.splits)
+    ((1, 8, 8), ['train', 'test'])
     """
 
     name: str

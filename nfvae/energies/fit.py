@@ -16,7 +16,7 @@ from nfvae.errors import DivergenceError
 from nfvae.flows import Flow
 from nfvae.objective import annealing_beta
 from nfvae.posterior import Draw, FlowPosterior
-from nfvae.training.schedule import Schedule, constant, set_learning_rates
+from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 
 
 class UnconditionalPosterior(nn.Module):
@@ -78,9 +78,16 @@ def fit_energy(
 
     Raises:
         DivergenceError: F_β became NaN or infinite.
+
+    >>> from nfvae import ENERGIES, Planar
+    >>> posterior = UnconditionalPosterior(Planar(dim=2, num_transforms=8))
+    >>> fit_energy(posterior, ENERGIES["U1"], num_steps=10)
+    >>> posterior().sample((1000,)).shape
+    torch.Size([1000, 2])
     """
     parameters = list(posterior.parameters())
     optimizer = optimizer or optim.Adam(parameters, lr=5e-3)
+    keep_peak_rates(optimizer)
     for step in range(num_steps):
         on_step()
         beta = annealing_beta(step, annealing_start, annealing_steps)

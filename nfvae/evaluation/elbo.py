@@ -23,11 +23,16 @@ class ElboEstimate:
     """Means over a split in nats per image; `_se` is the standard error over images."""
 
     neg_elbo: float
+    """distortion + kl."""
     neg_elbo_se: float
     distortion: float
+    """−E_q[log p(x|z)]."""
     kl: float
+    """KL(q(z|x) ‖ p(z))."""
     sum_log_det: float
+    """Σ_k log|det| of the flow's transforms."""
     active_units: int
+    """Latent units that the model uses, see `nfvae.evaluation.activity`."""
 
 
 @torch.inference_mode()
@@ -38,17 +43,27 @@ def estimate_elbo(
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ElboEstimate:
-    """Estimate −ELBO on a split with `draws` samples of q per image; active units with 10 or more.
+    """Estimate −ELBO and its terms on a split.
+
+    Active units are counted from the same samples, or from 10 samples per image if `draws` is less.
 
     Args:
         vae: the model.
-        split: not dynamic.
-        draws: samples per image, at least 1.
-        generator: on the model's device.
-        on_rows: called with the number of decoded rows after each portion.
+        split: not dynamic, on the model's device.
+        draws: samples of q(z|x) per image, at least 1.
+        generator: of the samples, on the model's device.
+        on_rows: called with the number of decoded samples after each portion.
 
     Raises:
         ValueError: the split is dynamic.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
+    >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
+    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8))
+    >>> estimate = estimate_elbo(vae, split, draws=10, generator=torch.Generator())
+    >>> bool(abs(estimate.neg_elbo - (estimate.distortion + estimate.kl)) < 1e-3)
+    True
     """
     # Samples that are not decoded have their own stream, so that −ELBO does not depend on them.
     activity_seed = stream_seed(generator.initial_seed(), "activity")

@@ -38,10 +38,20 @@ def estimate_nll(
 
     Args:
         vae: the model.
-        split: not dynamic.
+        split: not dynamic, on the model's device.
         num_samples: S, at least 1.
-        generator: on the model's device.
-        on_rows: called with the number of decoded rows after each portion.
+        generator: of the samples, on the model's device.
+        on_rows: called with the number of decoded samples after each portion.
+
+    Raises:
+        ValueError: the split is dynamic.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, networks
+    >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
+    >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
+    >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8))
+    >>> estimate_nll(vae, split, num_samples=50, generator=torch.Generator()).num_importance_samples
+    50
     """
     nll = torch.cat(
         [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(IMAGES)]
@@ -63,7 +73,7 @@ def nll(
         generator: of the samples; None is torch's global one.
 
     Raises:
-        ValueError: x has another shape or other values than the model takes.
+        ValueError: x has another shape or other values than the model takes, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -72,6 +82,8 @@ def nll(
     torch.Size([5])
     """
     vae.check(x)
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
     with torch.inference_mode():
         return -log_evidence(vae, x, num_samples, generator)
 
@@ -89,7 +101,7 @@ def log_evidence(
     """
     posterior = vae.posterior(x, validate_args=False)
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
-    portion = max(1, ROWS // len(x))
+    portion = max(1, ROWS // max(1, len(x)))
     for start in range(0, num_samples, portion):
         draw = posterior.draw((min(portion, num_samples - start),), generator)
         log_weight = elbo_terms(vae, x, draw).log_weight.double()

@@ -34,6 +34,14 @@ def load_vae(
     Raises:
         RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
         ValueError: there is no such checkpoint.
+
+    >>> import tempfile
+    >>> from nfvae import compose, load, train
+    >>> folder = tempfile.mkdtemp()
+    >>> run = compose("K=2", "model.hidden=[20]", "trainer.max_steps=2", "eval.num_samples=0")
+    >>> results = train(run, folder)
+    >>> load(folder).sample(3).shape
+    torch.Size([3, 1, 28, 28])
     """
     return load_vae_and_step(path, checkpoint, device)[0]
 

@@ -17,12 +17,35 @@ Values = Literal["bits", "levels", "reals"]
 
 
 class Likelihood(nn.Module, ABC):
-    """p(x|z), independent between pixels given z."""
+    """p(x|z), independent between pixels given z.
+
+    >>> class Normal(Likelihood):  # of real-valued pixels, with standard deviation 0.1
+    ...     parameters_per_channel = 1
+    ...     accepts = ("reals",)
+    ...
+    ...     def log_prob(self, parameters, x):
+    ...         return torch.distributions.Normal(parameters, 0.1).log_prob(x).sum((-3, -2, -1))
+    ...
+    ...     def mean(self, parameters):
+    ...         return parameters
+    ...
+    ...     def sample(self, parameters, generator=None):
+    ...         return parameters + 0.1 * torch.randn(parameters.shape, generator=generator)
+    ...
+    ...     def initial_parameters(self, mean):
+    ...         return mean
+    ...
+    ...     def check(self, x):
+    ...         if not x.isfinite().all():
+    ...             raise ValueError("pixels must be finite, and these are not")
+    >>> Normal().log_prob(torch.zeros(5, 1, 4, 4), torch.zeros(5, 1, 4, 4)).shape
+    torch.Size([5])
+    """
 
     parameters_per_channel: ClassVar[int]
     """p, the numbers that the decoder gives for each channel of each pixel."""
     accepts: ClassVar[tuple[Values, ...]]
-    """Kinds of data that it is a distribution of."""
+    """Kinds of pixel values that it is a distribution of."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -42,10 +65,10 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def check(self, x: Tensor) -> None:
-        """Look at the values of images before use.
+        """Check the values of images.
 
         Raises:
-            ValueError: they are not what this is a distribution of.
+            ValueError: they have probability zero, or are of another kind of data.
         """
 
 

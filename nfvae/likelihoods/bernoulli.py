@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfvae.autograd import first_order_only
+from nfvae.autograd import FirstOrderFunction
 from nfvae.likelihoods.base import Likelihood, register
 
 
@@ -46,14 +46,16 @@ def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
 
     x broadcasts to the shape of the logits. Differentiable once, in logits and x.
     """
-    log_prob: Tensor = _BernoulliLogProb.apply(logits, x)
+    log_prob: Tensor = _BernoulliLogProb.call(logits, x)
     return log_prob
 
 
-class _BernoulliLogProb(torch.autograd.Function):
+class _BernoulliLogProb(FirstOrderFunction):
     # log(1 + eˡ) = max(l, 0) + log(1 + e^−|l|). Adding 1 before the logarithm rounds by at most
     # 6e-8 per pixel in float32, far below the sum's own rounding, and torch's log is several times
     # faster than its log1p and softplus, which take longer than the decoder's last product.
+
+    operation = "the Bernoulli likelihood"
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
@@ -63,7 +65,6 @@ class _BernoulliLogProb(torch.autograd.Function):
         return terms.sum(-1).neg_()
 
     @staticmethod
-    @first_order_only
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         logits, x = ctx.saved_tensors
         grad = grad.unsqueeze(-1)

@@ -4,8 +4,7 @@ A pair of networks is registered under a name as a function
 
     (image_shape, latent_dim, out_channels, *, options…) -> Networks(encoder, decoder)
 
-where image_shape is (C, H, W) and out_channels = C·p, with p parameters of the likelihood per
-channel.
+where image_shape is (C, H, W) and out_channels = C·p, p the likelihood's parameters per channel.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +19,20 @@ ImageShape = tuple[int, int, int]
 
 
 class Encoder(nn.Module, ABC):
-    """Images to features; the VAE's head makes q0 and the flow's parameters of them."""
+    """Images to features; the VAE's head makes q0 and the flow's parameters of them.
+
+    >>> import torch
+    >>> class Conv(Encoder):
+    ...     def __init__(self, channels):
+    ...         super().__init__()
+    ...         self.conv = nn.Conv2d(channels, 16, kernel_size=3, stride=2, padding=1)
+    ...         self.num_features = 16
+    ...
+    ...     def forward(self, x):
+    ...         return self.conv(x).relu().mean((-2, -1))
+    >>> Conv(channels=3)(torch.zeros(5, 3, 32, 32)).shape
+    torch.Size([5, 16])
+    """
 
     num_features: int
     """F, the length of what `forward` gives for each image."""
@@ -31,10 +43,31 @@ class Encoder(nn.Module, ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Latents to the parameters of the likelihood."""
+    """Latents to the parameters of the likelihood.
+
+    >>> import torch
+    >>> class Conv(Decoder):
+    ...     def __init__(self, latent_dim, image_shape, out_channels):
+    ...         super().__init__()
+    ...         self.image_shape = image_shape
+    ...         height, width = image_shape[1:]
+    ...         self.linear = nn.Linear(latent_dim, 8 * height * width)
+    ...         self.unflatten = nn.Unflatten(-1, (8, height, width))
+    ...         self.conv = nn.Conv2d(8, out_channels, kernel_size=3, padding=1)
+    ...         self.bias = nn.Parameter(torch.zeros(out_channels, height, width))
+    ...
+    ...     def forward(self, z):
+    ...         flat = self.unflatten(self.linear(z).relu().flatten(0, -2))  # one axis in front
+    ...         return self.conv(flat).unflatten(0, z.shape[:-1]) + self.bias
+    ...
+    ...     def set_output_bias(self, parameters):
+    ...         self.bias.data.copy_(parameters)
+    >>> Conv(2, (1, 28, 28), out_channels=1)(torch.zeros(7, 5, 2)).shape
+    torch.Size([7, 5, 1, 28, 28])
+    """
 
     image_shape: ImageShape
-    """(C, H, W) of the images it is for."""
+    """(C, H, W) of the images."""
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

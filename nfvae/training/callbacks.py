@@ -22,6 +22,16 @@ class Callback:
 
     The callbacks of a step run in the order of the list. State that a resumed run needs goes
     through `state_dict` and `load_state_dict`, under the name of the callback's class.
+
+    >>> class StopAt(Callback):
+    ...     def on_step(self, training):
+    ...         training.stopped_early = training.step == 2
+    >>> from nfvae import VAE, Bernoulli, Planar, fit, load_dataset, networks
+    >>> data = load_dataset("mnist")
+    >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
+    >>> vae = VAE(encoder, Planar(2, 4), decoder, Bernoulli())
+    >>> fit(vae, data, num_steps=100, callbacks=[StopAt()]).step
+    2
     """
 
     def on_start(self, training: Training) -> None:
@@ -69,6 +79,15 @@ class Validation(Callback):
         improved: whether it was the best so far.
         best_neg_elbo: the best −ELBO so far, in nats.
         best_step: its step.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, fit, load_dataset, networks
+    >>> data = load_dataset("mnist")
+    >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
+    >>> vae = VAE(encoder, Planar(2, 4), decoder, Bernoulli())
+    >>> validation = Validation(every=2, num_draws=1)
+    >>> training = fit(vae, data, num_steps=2, callbacks=[validation])
+    >>> validation.step, validation.estimate.neg_elbo == validation.best_neg_elbo
+    (2, True)
     """
 
     def __init__(
@@ -147,10 +166,17 @@ def _check_training_bound(training: Training, num_images: int = 1000) -> None:
 
 
 class PrintProgress(Callback):
-    """Print a line with the training −ELBO now and then.
+    """Print a line with the mean training −ELBO since the last line.
 
     Args:
         every: steps between lines.
+
+    >>> from nfvae import VAE, Bernoulli, Planar, fit, load_dataset, networks
+    >>> data = load_dataset("mnist")
+    >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
+    >>> vae = VAE(encoder, Planar(2, 4), decoder, Bernoulli())
+    >>> training = fit(vae, data, num_steps=2, callbacks=[PrintProgress(every=2)])
+    step       2  −ELBO  ... nats  KL   ...  ... steps/s
     """
 
     def __init__(self, every: int = 100) -> None:

@@ -33,6 +33,12 @@ def warmup_decay(num_steps: int, warmup_steps: int = 0, decay: Decay = "cosine")
 
 
 def set_learning_rates(optimizer: optim.Optimizer, factor: float) -> None:
-    """Set each group's rate to `factor` times its `peak_lr`, or the optimizer's own rate."""
+    """Set each group's rate to `factor` times its peak rate."""
     for group in optimizer.param_groups:
-        group["lr"] = factor * group.get("peak_lr", optimizer.defaults["lr"])
+        group["lr"] = factor * group["peak_lr"]
+
+
+def keep_peak_rates(optimizer: optim.Optimizer) -> None:
+    """Store each group's rate as its `peak_lr`, unless it has one already."""
+    for group in optimizer.param_groups:
+        group.setdefault("peak_lr", group["lr"])

@@ -1,4 +1,4 @@
-"""What a training run is made of at a step; a step is a function of it and of the data."""
+"""The state of a training run between updates, and the update."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from nfvae.objective import ElboTerms, Objective, elbo_terms
 from nfvae.seeds import stream_seed
 from nfvae.training.checks import check_optimizer_state, check_weights
 from nfvae.training.meter import Meter
-from nfvae.training.schedule import Schedule, constant, set_learning_rates
+from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
 from nfvae.vae import VAE
 
@@ -21,7 +21,7 @@ TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det
 
 
 class Training:
-    """Model, optimizer, noise and position of a run.
+    """Model, optimizer, noise and position of a run. `fit` makes one; callbacks read it.
 
     Args: those of `fit`.
 
@@ -32,6 +32,17 @@ class Training:
         lr_scale: an additional factor of the learning rate, lowered by rewinds.
         stopped_early: a callback ended the run before its last step.
         pending: the callbacks of the last update have not run yet.
+
+    A loop of one's own:
+
+    >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
+    >>> data = load_dataset("mnist")
+    >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
+    >>> training = Training(VAE(encoder, Planar(2, 4), decoder, Bernoulli()), data, num_steps=3)
+    >>> while not training.finished:
+    ...     training.update()
+    >>> training.step, list(training.meter.pop())[:3]
+    (3, ['loss', 'neg_elbo', 'distortion'])
     """
 
     def __init__(
@@ -54,6 +65,7 @@ class Training:
         self.optimizer = optimizer or optim.AdamW(
             vae.parameters(), lr=1e-3, weight_decay=0.0, fused=True
         )
+        keep_peak_rates(self.optimizer)
         self.schedule = schedule
         self.grad_clip = float("inf") if grad_clip is None else grad_clip
         self.objective = objective or Objective()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nfvae.data import Dataset, gather_batch, mnist
+from nfvae.data import Dataset, mnist
 from nfvae.data.binarize import bernoulli, fixed_bernoulli
 
 FIXED_SHA256 = {
@@ -44,52 +44,52 @@ def test_frequency_of_ones_is_pixel_over_255(draw: Callable[[Tensor], Tensor]) -
 
 @pytest.mark.parametrize("part", FIXED_SHA256)
 def test_fixed_draw_is_pinned(fixed: Dataset, part: str) -> None:
-    pixels = getattr(fixed, part).pixels.numpy()
+    pixels = getattr(fixed, part).images.numpy()
     assert hashlib.sha256(pixels).hexdigest() == FIXED_SHA256[part]
 
 
 def test_fixed_draw_of_real_images_has_their_ink(fixed: Dataset) -> None:
-    p = mnist.read_mnist_file(mnist.TEST_IMAGES).reshape(-1, 784) / 255
-    ones = int((fixed.test.pixels > 0).sum())
+    p = mnist.read_mnist_file(mnist.TEST_IMAGES).reshape(-1, 1, 28, 28) / 255
+    ones = int((fixed.test.images > 0).sum())
     assert abs(ones - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
     certain = (p == 0) | (p == 1)
-    assert np.array_equal((fixed.test.pixels.numpy() / 255)[certain], p[certain])
+    assert np.array_equal((fixed.test.images.numpy() / 255)[certain], p[certain])
 
 
 def test_dynamic_evaluates_on_the_fixed_draw(dynamic: Dataset, fixed: Dataset) -> None:
-    assert torch.equal(dynamic.val.pixels, fixed.val.pixels)
-    assert torch.equal(dynamic.test.pixels, fixed.test.pixels)
-    assert [split.redrawn for split in (dynamic.train, dynamic.val, dynamic.test)] == [
+    assert torch.equal(dynamic.val.images, fixed.val.images)
+    assert torch.equal(dynamic.test.images, fixed.test.images)
+    assert [split.dynamic for split in (dynamic.train, dynamic.val, dynamic.test)] == [
         True,
         False,
         False,
     ]
-    assert not fixed.train.redrawn
+    assert not fixed.train.dynamic
 
 
 def test_dynamic_batches_differ_but_repeat_with_the_generator(dynamic: Dataset) -> None:
     index = torch.arange(100)
     generator = torch.Generator().manual_seed(1)
     state = generator.get_state()
-    first = gather_batch(dynamic.train, index, generator)
-    second = gather_batch(dynamic.train, index, generator)
+    first = dynamic.train.batch(index, generator)
+    second = dynamic.train.batch(index, generator)
     assert not torch.equal(first, second)
     generator.set_state(state)
-    assert torch.equal(gather_batch(dynamic.train, index, generator), first)
+    assert torch.equal(dynamic.train.batch(index, generator), first)
 
 
-def test_settled_batches_take_no_random_number(fixed: Dataset) -> None:
+def test_fixed_batches_take_no_random_number(fixed: Dataset) -> None:
     generator = torch.Generator().manual_seed(1)
     state = generator.get_state()
     index = torch.tensor([7, 3, 3])
-    batch = gather_batch(fixed.train, index, generator)
-    assert torch.equal(batch, fixed.train.pixels[index] / 255)
+    batch = fixed.train.batch(index, generator)
+    assert torch.equal(batch, fixed.train.images[index] / 255)
     assert torch.equal(generator.get_state(), state)
 
 
 def test_batches_are_float_bits(dynamic: Dataset) -> None:
     for split in (dynamic.train, dynamic.test):
-        batch = gather_batch(split, torch.arange(10), torch.Generator())
+        batch = split.batch(torch.arange(10), torch.Generator())
         assert batch.dtype == torch.float32
-        assert batch.shape == (10, 784)
+        assert batch.shape == (10, 1, 28, 28)
         assert set(batch.unique().tolist()) == {0, 1}

@@ -10,7 +10,6 @@ import torch
 from torchvision.datasets import MNIST
 
 from nfvae.data import Binarization, Dataset, load_dataset, mnist
-from nfvae.experiments.errors import ConfigError
 
 PUBLISHED_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -48,8 +47,8 @@ def test_splits_are_the_papers(dynamic: Dataset) -> None:
     splits = (dynamic.train, dynamic.val, dynamic.test)
     assert [len(split) for split in splits] == [50_000, 10_000, 10_000]
     for split in splits:
-        assert split.pixels.dtype == torch.uint8
-        assert split.pixels.shape == (len(split), 784)
+        assert split.images.dtype == torch.uint8
+        assert split.images.shape == (len(split), 1, 28, 28)
         assert split.labels is not None
         assert split.labels.dtype == torch.int64
         assert split.labels.shape == (len(split),)
@@ -57,31 +56,35 @@ def test_splits_are_the_papers(dynamic: Dataset) -> None:
     assert dynamic.val.labels is not None
     labels = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_LABELS).astype(np.int64))
     assert torch.equal(torch.cat([dynamic.train.labels, dynamic.val.labels]), labels)
-    images = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 784).copy())
-    assert torch.equal(dynamic.train.pixels, images[:50_000])
+    images = torch.from_numpy(
+        mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 1, 28, 28).copy()
+    )
+    assert torch.equal(dynamic.train.images, images[:50_000])
 
 
 @pytest.mark.parametrize("binarization", ["dynamic", "fixed"])
 def test_training_on_validation_images_too(
     binarization: Binarization, request: pytest.FixtureRequest
 ) -> None:
-    apart: Dataset = request.getfixturevalue(binarization)
-    joined = load_dataset(binarization=binarization, train_on_val=True)
+    separate: Dataset = request.getfixturevalue(binarization)
+    joined = load_dataset("mnist", binarization=binarization, train_on_val=True)
     assert joined.val is None
-    assert joined.train.redrawn == apart.train.redrawn
-    assert torch.equal(joined.train.pixels[:50_000], apart.train.pixels)
-    assert apart.val is not None
+    assert joined.train.dynamic == separate.train.dynamic
+    assert torch.equal(joined.train.images[:50_000], separate.train.images)
+    assert separate.val is not None
     if binarization == "fixed":
-        assert torch.equal(joined.train.pixels[50_000:], apart.val.pixels)
-    else:  # grey, as all that is redrawn
-        images = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 784).copy())
-        assert torch.equal(joined.train.pixels, images)
-    assert torch.equal(joined.test.pixels, apart.test.pixels)
+        assert torch.equal(joined.train.images[50_000:], separate.val.images)
+    else:  # grey levels
+        images = torch.from_numpy(
+            mnist.read_mnist_file(mnist.TRAIN_IMAGES).reshape(-1, 1, 28, 28).copy()
+        )
+        assert torch.equal(joined.train.images, images)
+    assert torch.equal(joined.test.images, separate.test.images)
     assert joined.train.labels is not None
     labels = torch.from_numpy(mnist.read_mnist_file(mnist.TRAIN_LABELS).astype(np.int64))
     assert torch.equal(joined.train.labels, labels)
-    with pytest.raises(ConfigError, match="split=val is empty"):
-        joined.split("val")
+    assert list(joined.splits) == ["train", "test"]
+    assert joined.to("cpu").val is None
 
 
 def test_no_image_is_in_two_splits() -> None:
@@ -107,9 +110,9 @@ def test_torchvision_reads_the_same_from_its_own_layout(tmp_path: Path) -> None:
 
 def test_moving_to_a_device_keeps_everything_but_the_device(dynamic: Dataset) -> None:
     moved = dynamic.to("meta")
-    assert moved.train.pixels.device.type == "meta"
+    assert moved.train.images.device.type == "meta"
     assert moved.test.labels is not None
     assert moved.test.labels.device.type == "meta"
-    assert moved.train.redrawn
-    assert not moved.val.redrawn
+    assert moved.train.dynamic
+    assert not moved.val.dynamic
     assert (moved.name, moved.binarization) == ("mnist", "dynamic")

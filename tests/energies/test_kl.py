@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from nfvae.energies import ENERGIES
-from nfvae.energies.fit import PlainPosterior
+from nfvae.energies import ENERGIES, UnconditionalPosterior
 from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.flows import FLOWS
 
@@ -18,7 +17,7 @@ def gaussian():
 
 def random_posterior(flow, num_transforms, **options):
     torch.manual_seed(3)
-    posterior = PlainPosterior(FLOWS[flow](2, num_transforms, **options)).double()
+    posterior = UnconditionalPosterior(FLOWS[flow](2, num_transforms, **options)).double()
     with torch.no_grad():
         for parameter in posterior.parameters():
             parameter.add_(0.4 * torch.randn_like(parameter))

@@ -16,7 +16,7 @@ def test_a_unit_that_the_encoder_ignores_is_not_active(tiny_vae):
     vae = tiny_vae("none", dim=2, num_transforms=0)
     with torch.no_grad():
         vae.head.weight[1] = 0  # loc of the second unit
-    x = torch.bernoulli(torch.full((2000, 20), 0.5)).double()
+    x = torch.bernoulli(torch.full((2000, 1, 4, 5), 0.5)).double()
     first, second = unit_activity(vae, x, torch.Generator().manual_seed(0))
     assert first > ACTIVE > abs(second)
 
@@ -27,7 +27,9 @@ def test_the_scatter_of_an_unused_unit_is_as_documented(tiny_vae):
     with torch.no_grad():
         vae.head.weight.zero_()
         vae.head.bias.zero_()
-    found = unit_activity(vae, torch.zeros(500, 20).double(), torch.Generator().manual_seed(0), 4)
+    found = unit_activity(
+        vae, torch.zeros(500, 1, 4, 5).double(), torch.Generator().manual_seed(0), 4
+    )
     expected = 2 / (4 * 500**0.5)
     assert abs(found.mean()) < 4 * expected / 200**0.5
     assert 0.8 < found.std() / expected < 1.25

@@ -4,17 +4,15 @@ import pytest
 import torch
 
 from nfvae.evaluation.posterior_plane import posterior_on_grid
-from nfvae.experiments.figures.posterior import posterior_figure
-from nfvae.likelihoods.bernoulli import bernoulli_log_likelihood
 from nfvae.objective import elbo_terms, importance_weighted
 
 
 @pytest.mark.parametrize("flow", ["none", "planar", "radial"])
 def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
-    """log p(x) = ELBO(x) + KL(q‖p(z|x)): all three found apart."""
+    """log p(x) = ELBO(x) + KL(q‖p(z|x)): each is found on its own."""
     vae = tiny_vae(flow, num_transforms=0 if flow == "none" else 4).requires_grad_(False)
     torch.manual_seed(1)
-    x = (torch.rand(20) < 0.4).double()
+    x = (torch.rand(1, 4, 5) < 0.4).double()
     posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0))
     assert posterior.mass == pytest.approx(1, abs=1e-3)
 
@@ -26,18 +24,15 @@ def test_gap_between_likelihood_and_bound_is_the_kl(tiny_vae, flow):
     assert abs(gap - posterior.kl) < 4 * error + 2e-3
 
     z = torch.randn(200_000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    log_evidence = importance_weighted(bernoulli_log_likelihood(vae.decode(z), x))
+    log_evidence = importance_weighted(vae.log_likelihood(z, x))
     assert posterior.log_evidence == pytest.approx(float(log_evidence), abs=0.02)
-
-    figure = posterior_figure([x.view(4, 5)], [[posterior, posterior]], ["a", "b"])
-    assert len(figure.axes) == 5
 
 
 def test_a_posterior_far_from_the_prior_is_found(tiny_vae):
     """Where log p(x|z) is linear in z₁ over a wide range, N(0, 1) is moved by its slope."""
     vae = tiny_vae("none", num_transforms=0).requires_grad_(False)
-    vae.decode = lambda z: 100 - 0.65 * z[..., :1].expand(*z.shape[:-1], 20)
-    x = torch.zeros(20).double()
+    vae.decode = lambda z: 100 - 0.65 * z[..., :1, None, None].expand(*z.shape[:-1], 1, 4, 5)
+    x = torch.zeros(1, 4, 5).double()
     # log p(x|z) = −Σ log(1 + eˡ) ≈ −20 l there, so p(z₁|x) = N(13, 1): p(x) has a closed form.
     posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0))
     assert posterior.log_evidence == pytest.approx(-20 * 100 + 13**2 / 2, abs=1e-3)

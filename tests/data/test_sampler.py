@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nfvae.data import BatchSchedule, Dataset, batches_in_order, epoch_permutation
-from nfvae.experiments.errors import ConfigError
+from nfvae.data import BatchSampler
+from nfvae.data.sampler import epoch_permutation
 
 
 def test_an_epoch_is_a_permutation_and_a_function_of_its_arguments() -> None:
@@ -34,10 +34,10 @@ def test_permutations_of_successive_epochs_look_independent() -> None:
 
 
 def test_an_epoch_has_no_repeats_and_drops_the_ragged_tail() -> None:
-    schedule = BatchSchedule(n=1003, batch_size=100, seed=0)
-    assert schedule.steps_per_epoch == 10
-    first = torch.cat([schedule.indices(step) for step in range(10)])
-    second = torch.cat([schedule.indices(step) for step in range(10, 20)])
+    sampler = BatchSampler(n=1003, batch_size=100, seed=0)
+    assert sampler.steps_per_epoch == 10
+    first = torch.cat([sampler.indices(step) for step in range(10)])
+    second = torch.cat([sampler.indices(step) for step in range(10, 20)])
     for epoch in (first, second):
         assert epoch.unique().numel() == 1000
     dropped = [set(range(1003)) - set(epoch.tolist()) for epoch in (first, second)]
@@ -45,35 +45,29 @@ def test_an_epoch_has_no_repeats_and_drops_the_ragged_tail() -> None:
 
 
 def test_whole_epoch_is_covered_when_the_batch_divides_it() -> None:
-    schedule = BatchSchedule(n=60, batch_size=20, seed=0)
-    seen = torch.cat([schedule.indices(step) for step in range(3, 6)])
+    sampler = BatchSampler(n=60, batch_size=20, seed=0)
+    seen = torch.cat([sampler.indices(step) for step in range(3, 6)])
     assert torch.equal(seen.sort().values, torch.arange(60))
 
 
 def test_a_step_depends_on_no_earlier_step() -> None:
-    straight = BatchSchedule(n=50, batch_size=7, seed=4)
+    straight = BatchSampler(n=50, batch_size=7, seed=4)
     batches = [straight.indices(step).clone() for step in range(30)]
     for step in (29, 3, 16, 3, 0):
-        assert torch.equal(BatchSchedule(n=50, batch_size=7, seed=4).indices(step), batches[step])
+        assert torch.equal(BatchSampler(n=50, batch_size=7, seed=4).indices(step), batches[step])
         assert torch.equal(straight.indices(step), batches[step])
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 51])
-def test_a_batch_that_does_not_fit_is_a_config_error(batch_size: int) -> None:
-    with pytest.raises(ConfigError, match=rf"^trainer\.batch_size={batch_size} .* 1 to 50.*$"):
-        BatchSchedule(n=50, batch_size=batch_size, seed=0)
+def test_a_batch_that_does_not_fit_is_refused(batch_size: int) -> None:
+    with pytest.raises(ValueError, match=rf"^batch_size={batch_size} .* 1 to 50.*$"):
+        BatchSampler(n=50, batch_size=batch_size, seed=0)
 
 
 def test_a_batch_of_everything_fits() -> None:
-    assert BatchSchedule(n=50, batch_size=50, seed=0).indices(3).unique().numel() == 50
+    assert BatchSampler(n=50, batch_size=50, seed=0).indices(3).unique().numel() == 50
 
 
-def test_in_order_goes_through_a_settled_split_once(dynamic: Dataset) -> None:
-    batches = list(batches_in_order(dynamic.test, 3000))
-    assert [len(batch) for batch in batches] == [3000, 3000, 3000, 1000]
-    assert torch.equal(torch.cat(batches), dynamic.test.pixels / 255)
-
-
-def test_in_order_refuses_a_redrawn_split(dynamic: Dataset) -> None:
-    with pytest.raises(ValueError, match="redrawn"):
-        next(batches_in_order(dynamic.train, 100))
+def test_negative_seeds_are_refused() -> None:
+    with pytest.raises(ValueError, match="non-negative"):
+        BatchSampler(n=50, batch_size=10, seed=-1).indices(0)

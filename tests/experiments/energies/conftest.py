@@ -5,9 +5,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nfvae.experiments.commands.fit_energy import FitEnergyConfig
-from nfvae.experiments.config import check_section
+from nfvae.experiments.sections import check_section
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 @pytest.fixture
