@@ -110,7 +110,7 @@ class Objective:
             Berg et al. 2018), which starts at reconstruction alone.
         annealing_start: β at step 0.
         annealing_steps: steps until β = 1, linearly. Rezende & Mohamed 2015 have
-            min(1, 0.01 + t/10⁴): nearly start = 0.01, steps = 10,000.
+            min(1, 0.01 + t/10⁴), nearly the same as the defaults.
 
     >>> objective = Objective(annealing="kl", annealing_start=0.0, annealing_steps=1000)
     >>> objective.beta(0), objective.beta(500), objective.beta(2000)

@@ -2,7 +2,7 @@
 
 With r uniform on the integers 0 … 254, the event r < level has probability level/255. This is
 integer arithmetic on bytes: no division, no rounding, and half the time of torch.bernoulli.
-Fixed bits are stored as 0 and 255: levels like any others, whose draw is themselves.
+Bits that are drawn once are stored as 0 and 255.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 Binarization = Literal["dynamic", "fixed", "static"]
-"""How bits come about.
+"""How pixels become bits.
 
 `dynamic`: training bits are drawn anew for every batch; validation and test are `fixed`'s draw, so
     that all runs are measured on the same binary images.
 `fixed`: one seeded draw of all splits, the same for everybody.
-`static`: bits that somebody else drew once and published.
+`static`: the bits that Larochelle published.
 """
 
 # One stream for each split, so that its draw does not depend on whether another was drawn.

@@ -89,15 +89,15 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Splits of one data set, and what numbers on it must be read with.
+    """Splits of one data set, and what results on it must state.
 
     Attributes:
         name: as registered.
         train: what a model is trained on.
         val: what chooses the checkpoint; None where it was trained on.
         test: what results are measured on.
-        binarization: how bits came about, see `nfvae.data.binarize.Binarization`; "none" where
-            pixels are no bits.
+        binarization: how pixels became bits, see `nfvae.data.binarize.Binarization`; "none" for
+            levels and reals.
         digest: sha256 of all splits' values and shapes: equal digests are equal data.
 
     >>> bits = 255 * (torch.rand(60, 1, 8, 8) < 0.3).byte()
@@ -127,7 +127,7 @@ class Dataset:
 
     @property
     def splits(self) -> dict[SplitName, Split]:
-        """Those that there are, by name."""
+        """The splits by name, without `val` if there is none."""
         named: dict[SplitName, Split | None] = {
             "train": self.train,
             "val": self.val,

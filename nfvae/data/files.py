@@ -1,4 +1,4 @@
-"""Finding and reading data files: every way in which that fails is one line with the file's name.
+"""Finding and reading data files. Each failure is a DataError of one line with the file's name.
 
 Files are read as bytes and nothing in them is executed.
 """

@@ -1,7 +1,7 @@
 """From steps to batches: which images a step sees.
 
 The images of a step are a function of (seed, step) alone, so that a resumed run needs only its step
-to go on with the same batch that was next.
+to go on with the next batch.
 """
 
 import numpy as np
@@ -26,14 +26,14 @@ def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:
 class BatchSampler:
     """Indices of the images of each step; steps are counted from 0.
 
-    An epoch is a permutation cut into whole batches. Its last n mod batch_size images are dropped;
-    they are others in every epoch.
+    An epoch is a permutation cut into whole batches. Its last n mod batch_size images are dropped:
+    different ones in each epoch.
 
     Args:
         n: images in the split.
         batch_size: images per step, at most n.
         seed: each epoch's order follows from it.
-        device: where the indices are wanted; they go there once per epoch.
+        device: of the indices.
 
     Raises:
         ValueError: batch_size is not in 1 … n.

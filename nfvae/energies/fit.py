@@ -2,8 +2,8 @@
 
     F_β = E_q[log q(z) + β U(z)],     F_1 = KL(q‖p) − log Z
 
-β rises from nearly 0 to 1, so that q covers the plane first: a q that starts narrow stays in the
-mode that it meets first (Rezende & Mohamed 2015, eq. 20).
+β rises from nearly 0 to 1 (Rezende & Mohamed 2015, eq. 20), so that q first spreads over the plane.
+At β = 1 from the start, q would stay in the mode that it finds first.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from nfvae.errors import DivergenceError
 from nfvae.flows import Flow
 from nfvae.objective import annealing_beta
 from nfvae.posterior import Draw, FlowPosterior
-from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
+from nfvae.training.schedule import Schedule, constant, set_learning_rates
 
 
 class UnconditionalPosterior(nn.Module):
@@ -87,7 +87,6 @@ def fit_energy(
     """
     parameters = list(posterior.parameters())
     optimizer = optimizer or optim.Adam(parameters, lr=5e-3)
-    keep_peak_rates(optimizer)
     for step in range(num_steps):
         on_step()
         beta = annealing_beta(step, annealing_start, annealing_steps)

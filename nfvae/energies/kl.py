@@ -1,9 +1,9 @@
 """How far a fitted q is from p = exp(−U)/Z, two ways, and Z itself.
 
-By samples: KL(q‖p) = E_q[log q + U] + log Z. Needs no inverse and misses no part of the plane; it
-has a standard error. This is the figure that results report as `kl`.
-By the grid: ∫ q log(q/p) with log q by the flow's inverse. Its error is that of the cells and of
-what q has outside the square; it is reported beside the other as `kl_grid`.
+By samples: KL(q‖p) = E_q[log q + U] + log Z, with a standard error. It needs no inverse and covers
+the whole plane.
+By the grid: ∫ q log(q/p) with log q by the flow's inverse. Its error comes from the size of the
+cells and from the mass of q outside the square.
 """
 
 from typing import NamedTuple
@@ -63,7 +63,7 @@ class GridKl(NamedTuple):
 
     value: float
     mass: float
-    """∫ q over the square: 1 but for the cells' error and q's tails."""
+    """∫ q over the square: 1, up to the cells' error and q's tails."""
 
 
 @torch.no_grad()

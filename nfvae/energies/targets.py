@@ -7,15 +7,15 @@
     U3 = −ln(exp(−½((z2 − w1)/0.35)²) + exp(−½((z2 − w1 + w2)/0.35)²))
     U4 = −ln(exp(−½((z2 − w1)/0.4)²) + exp(−½((z2 − w1 + w3)/0.35)²))
 
-As printed, U2, U3 and U4 repeat or go on forever along z1, and exp(−U) has no finite integral; the
-paper's figure shows [−4, 4]² and says nothing of a bound. Here these three carry a wall,
+As printed, U2, U3 and U4 do not grow along z1, so exp(−U) has no finite integral. The paper's
+figure shows [−4, 4]² and states no bound. Here these three have a wall,
 
     + ½ (max(|z1| − 4, 0) / 0.2)²
 
-which is zero wherever |z1| ≤ 4, so on all of the figure's square; along z2 no bound is needed. A
-slope and not a cut: with a cut KL(q‖p) would be infinite for every q with full support, and a
-sample outside would have no gradient to lead it back. Of each bounded target 5.9 % lies beyond
-|z1| = 4, and the integrals of exp(−U) have closed forms.
+which is zero for |z1| ≤ 4, so everywhere in the figure; along z2 no bound is needed. A hard cut
+would make KL(q‖p) infinite for every q with full support, and samples outside would have no
+gradient. Of each bounded target 5.9 % lies beyond |z1| = 4, and the integrals of exp(−U) have
+closed forms.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ WALL_SCALE = 0.2
 
 
 def u1(z: Tensor) -> Tensor:
-    """Two half-rings facing each other; proper as it is: [*, 2] -> [*]."""
+    """Two half-rings facing each other, without a wall: [*, 2] -> [*]."""
     z1 = z[..., 0]
     # vector_norm has a zero gradient at the origin, where the norm has none.
     ring = _quadratic(torch.linalg.vector_norm(z, dim=-1) - 2, 0.4)
@@ -46,7 +46,7 @@ def u2(z: Tensor) -> Tensor:
 
 
 def u3(z: Tensor) -> Tensor:
-    """A sine wave that parts for a while: [*, 2] -> [*]."""
+    """A sine wave that splits in two and joins again: [*, 2] -> [*]."""
     z1, z2 = z.unbind(-1)
     w2 = 3 * torch.exp(-_quadratic(z1 - 1, 0.6))
     r = z2 - _w1(z1)
@@ -54,7 +54,7 @@ def u3(z: Tensor) -> Tensor:
 
 
 def u4(z: Tensor) -> Tensor:
-    """A sine wave that parts for good: [*, 2] -> [*]."""
+    """A sine wave that splits in two: [*, 2] -> [*]."""
     z1, z2 = z.unbind(-1)
     w3 = 3 * torch.sigmoid((z1 - 1) / 0.3)
     r = z2 - _w1(z1)

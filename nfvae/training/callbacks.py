@@ -1,4 +1,4 @@
-"""What happens between updates: callbacks of `fit`."""
+"""Callbacks of `fit`: what is done between updates."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -13,8 +13,8 @@ from nfvae.seeds import stream_seed
 from nfvae.training.state import Training, checked
 
 
-class StopTraining(Exception):  # noqa: N818  (a stop that was asked for is no error)
-    """A callback raises it to leave `fit` at once; the state can go on from there."""
+class StopTraining(Exception):  # noqa: N818  (it is not an error)
+    """A callback raises it to leave `fit` at once. The run can be resumed from its state."""
 
 
 class Callback:
@@ -41,7 +41,11 @@ class Callback:
         """An update was done; `training.step` counts it."""
 
     def on_divergence(self, training: Training, error: DivergenceError) -> bool:
-        """A NaN or an infinity came up. Returns whether training may go on from here."""
+        """A NaN or an infinity was found.
+
+        Returns:
+            Whether this callback has put training back to a sound state, from which it goes on.
+        """
         return False
 
     def on_stop(self, training: Training) -> None:
@@ -51,27 +55,27 @@ class Callback:
         """The last update and its callbacks are done."""
 
     def close(self) -> None:
-        """`fit` is left, however."""
+        """`fit` ends, normally or by an exception."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors and plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Go on from what `state_dict` gave."""
 
 
 class Validation(Callback):
     """Estimate −ELBO on the validation images, always by the same noise and at β = 1.
 
-    Data without validation images are not validated.
+    Without validation images, only check that the bound of training images is finite.
 
     Args:
         every: steps between validations; the last step is always validated.
         num_draws: samples of z per image.
-        patience: stop after so many validations without a better −ELBO, counted once annealing is
-            over; None never stops.
-        on_rows: called with the number of decoded rows after each portion; it may raise.
+        patience: stop after this many validations without a better −ELBO, counted from the end of
+            annealing; None never stops.
+        on_rows: called with the number of decoded samples after each portion; it may raise.
 
     Attributes:
         estimate: the last result.

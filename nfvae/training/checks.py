@@ -1,4 +1,4 @@
-"""Look at stored weights and moments before torch uses them."""
+"""Checks of stored weights and moments, before torch uses them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What multiplies the learning rate at each step."""
+"""Schedules of the learning rate: a factor for each step."""
 
 from collections.abc import Callable
 from math import cos, pi
@@ -34,11 +34,15 @@ def warmup_decay(num_steps: int, warmup_steps: int = 0, decay: Decay = "cosine")
 
 def set_learning_rates(optimizer: optim.Optimizer, factor: float) -> None:
     """Set each group's rate to `factor` times its peak rate."""
+    keep_peak_rates(optimizer)
     for group in optimizer.param_groups:
         group["lr"] = factor * group["peak_lr"]
 
 
 def keep_peak_rates(optimizer: optim.Optimizer) -> None:
-    """Store each group's rate as its `peak_lr`, unless it has one already."""
+    """Store each group's rate as its `peak_lr`, unless it has one already.
+
+    A schedule then multiplies the rate that the user gave, also in a second `fit`.
+    """
     for group in optimizer.param_groups:
         group.setdefault("peak_lr", group["lr"])

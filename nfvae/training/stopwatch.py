@@ -1,4 +1,4 @@
-"""How long training takes, and how fast it is between two looks."""
+"""How long training takes, and how fast it is between two readings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Stopwatch:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave what is done here out of the lap: it is no training."""
+        """Leave the time spent here out of the speed."""
         start = perf_counter()
         try:
             yield
