@@ -101,7 +101,7 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
         commit[0] = "a later one"
         update(self)
 
-    monkeypatch.setattr("nfvae.experiments.provenance._git_commit", lambda: commit[0])
+    monkeypatch.setattr("nfvae.experiments.provenance._git_commit", lambda root: commit[0])
     monkeypatch.setattr(Training, "update", step)
     assert run_training(small_config(), folder, StopRequest())["git_commit"] == "that which runs"
 
