@@ -19,3 +19,7 @@ class StateError(NfvaeError):
 
 class NotInvertibleError(NfvaeError, NotImplementedError):
     """The flow has no computable inverse, so its density is known only at its own samples."""
+
+
+class StopTraining(Exception):  # noqa: N818  (it is not an error)
+    """A callback raises it to leave `fit` at once. The run can be resumed from its state."""

@@ -1,15 +1,6 @@
 """Time flows, training steps, the NLL and the start: python scripts/benchmark.py."""
 
-from nfvae.experiments.cli import run_script
-
-
-def main(composed) -> int:
-    from nfvae.experiments.commands.benchmark import (
-        benchmark,  # after --help and completion have answered
-    )
-
-    return benchmark(composed)
-
+from nfvae.experiments.main import run
 
 if __name__ == "__main__":
-    run_script("benchmark", main)
+    run("benchmark")

@@ -1,15 +1,6 @@
-"""Measure a trained run again: python scripts/evaluate.py run=outputs/planar_K16_seed0."""
+"""Measure a run again: python scripts/evaluate.py outputs/planar_K16_seed0."""
 
-from nfvae.experiments.cli import run_script
-
-
-def main(composed) -> int:
-    from nfvae.experiments.commands.evaluate import (
-        evaluate,  # after --help and completion have answered
-    )
-
-    return evaluate(composed)
-
+from nfvae.experiments.main import run
 
 if __name__ == "__main__":
-    run_script("evaluate", main)
+    run("evaluate")

@@ -1,15 +1,6 @@
-"""Draw what a run has learned: python scripts/picture.py run=outputs/planar_K16_seed0."""
+"""Draw what a run has learned: python scripts/picture.py outputs/planar_K16_seed0."""
 
-from nfvae.experiments.cli import run_script
-
-
-def main(composed) -> int:
-    from nfvae.experiments.commands.picture import (
-        picture,  # after --help and completion have answered
-    )
-
-    return picture(composed)
-
+from nfvae.experiments.main import run
 
 if __name__ == "__main__":
-    run_script("picture", main)
+    run("picture")

@@ -1,82 +1,58 @@
-"""Hydra in front: from the command line to a plain mapping, its errors put the way ours are."""
+"""Hydra in front: from a command line to its task function, every error one line."""
 
 import os
-import re
-import sys
+from argparse import ArgumentError, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException, OverrideParseException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.experiments.errors import fail, one_line
-from nfvae.experiments.interruption import EXIT_STATUS
-
-
-@dataclass(frozen=True)
-class Composed:
-    """What Hydra made of a run's overrides."""
-
-    mapping: Mapping[str, Any]
-    overrides: tuple[str, ...]
+from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import ConfigError, fail
+from nfvae.experiments.failures import report
+from nfvae.experiments.help import COMMANDS
+from nfvae.experiments.hydra_errors import explain_hydra, explain_value_error
+from nfvae.experiments.hydra_settings import settings_checked
+from nfvae.experiments.launching.registration import register_plugins
 
 
-Job = Callable[[Mapping[str, Any]], int]
-Sweep = Callable[[list[Composed]], int]
-
-CONF = Path(__file__).parents[2] / "conf"
-
-
-def for_each_composed(config_name: str, job: Job, sweep: Sweep | None = None) -> int:
-    """Call a job with the composed configuration, or each of a multirun; the worst status.
-
-    Where there is a sweep, it is called in place of the job, once, with all of a multirun.
-    """
-    statuses: list[int] = []
-    swept: list[Composed] = []
-    composed_once = False
-
-    def task(config: DictConfig) -> None:
-        nonlocal composed_once
-        composed_once = True
-        try:
-            composed = _plain(config)
-        except OmegaConfBaseException as error:
-            statuses.append(fail(_one_line(error, config_name)))
-            return
-        if sweep is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
-            swept.append(Composed(composed, tuple(overrides())))
-            return
-        status = job(composed)
-        if status == EXIT_STATUS:
-            sys.exit(status)
-        statuses.append(status)
-
-    if repeated := _repeated_key():
-        return fail(f"{repeated} is given more than once on the command line")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function
-    main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(task)
+def run_hydra(command: str, main: Callable[[], Any], words: Sequence[str]) -> int:
+    """Call a function decorated by `hydra.main`, with `words` in sys.argv; the exit status."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach this function
+    register_plugins()
     try:
-        main()
+        _check_words(words)
+        with settings_checked(command):
+            main()
     except (HydraException, OmegaConfBaseException) as error:
-        statuses.append(fail(_one_line(error, config_name)))
-    except ValueError:
-        if composed_once:
+        return fail(explain_hydra(error, command))
+    except ValueError as error:
+        if not _is_hydras(error):
             raise
-        statuses.append(fail(_misnamed_group()))
-    if sweep is not None and swept:
-        statuses.append(sweep(swept))
-    return max(statuses, default=0)
+        return fail(explain_value_error(error, words))
+    except (NfvaeError, OSError) as error:
+        return report(error)
+    return 0
+
+
+def with_run_key(command: str, words: Sequence[str]) -> list[str]:
+    """A word that is no key=value is the folder of a run, where a command takes one."""
+    if not COMMANDS[command].on_runs:
+        return list(words)
+    positional = _parse(words).overrides  # without `job` of `--cfg job`
+    return [
+        hydra_override("run", word)
+        if word in positional and "=" not in word and not word.startswith("~")
+        else word
+        for word in words
+    ]
 
 
 def overrides() -> list[str]:
@@ -85,59 +61,74 @@ def overrides() -> list[str]:
     return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
 
 
-def _one_line(error: Exception, config_name: str) -> str:
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} must be given: {error.full_key}=…"
-    if isinstance(error, OverrideParseException):
-        return (
-            f"{one_line(error.override)} cannot be read as key=value; special characters in a value "
-            """need two kinds of quotes around it: 'run.dir="~/runs"'"""
+def hydra_override(key: str, value: str) -> str:
+    """`key=value`, the value in quotes where Hydra would read something else than this text."""
+    escaped = value.replace("${", "\\${")
+    for quote in ("", "'", '"'):
+        text = (
+            f"{key}={quote}{escaped.replace(quote, chr(92) + quote) if quote else escaped}{quote}"
         )
-    text = " ".join(str(error).split()).partition(" Config search path:")[0]
-    if unknown := re.match(r"Could not override '(.+?)'", text):
-        near = get_close_matches(unknown[1], _all_keys(config_name), n=1)
-        hint = f"did you mean {near[0]}?" if near else "--cfg job shows them all"
-        return f"{unknown[1]} is not a key of the configuration; {hint}"
-    if unknown := re.search(r"Could not find '(.+)/(.+?)' Available options in .+?: (.*)", text):
-        group, name, options = unknown.groups()
-        return f"{group}={one_line(name)} is unknown; known: {', '.join(options.split())}"
-    key = getattr(error, "full_key", None)
-    return f"{key}: {text}" if key else text
+        try:
+            parsed = OverridesParser.create().parse_override(text).value()
+            if isinstance(parsed, str) and OmegaConf.create({"v": parsed})["v"] == value:
+                return text
+        except (HydraException, OmegaConfBaseException):
+            continue
+    return f"{key}={value}"
 
 
-def _misnamed_group() -> str:
-    """flow=null, flow=3: Hydra only says that some group's override is no string."""
-    for override in sys.argv[1:]:
-        group = override.partition("=")[0].lstrip("+")
-        if group and (CONF / group).is_dir():
-            known = ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
-            return f"{one_line(override)} must name a choice; known: {known}"
-    return "an override must be key=value"
+def run_argument(path: Path) -> str:
+    """A run's folder as an argument of evaluate, picture or posterior_2d."""
+    text = str(path)
+    if "=" in text or text.startswith("~"):
+        return hydra_override("run", text)
+    return f"./{text}" if text.startswith("-") else text
 
 
-def _all_keys(config_name: str) -> list[str]:
-    """Every key that a command line may set, with dots."""
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        composed = OmegaConf.to_container(hydra.compose(config_name), resolve=False)
-    return [*_flattened(composed)]
+def _parse(words: Sequence[str]) -> Namespace:
+    """Hydra's options, and the words that are none.
+
+    Raises:
+        ConfigError: an unknown option, or one with a wrong value.
+    """
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        given, unknown = parser.parse_known_args(list(words))
+    except ArgumentError as error:
+        raise ConfigError(f"{error}; --help shows what there is") from None
+    if unknown:
+        raise ConfigError(f"{unknown[0]} is not an option; --help shows what there is")
+    return given
 
 
-def _flattened(mapping: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(mapping, dict):
-        for key, value in mapping.items():
-            yield f"{prefix}{key}"
-            yield from _flattened(value, f"{prefix}{key}.")
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what Hydra would do without a word.
+
+    Raises:
+        ConfigError: a rerun from a pickle, or a key given twice.
+    """
+    given = _parse(words)
+    if given.experimental_rerun is not None:
+        raise ConfigError(
+            "--experimental-rerun would load a pickle, which could run any code; give the "
+            "overrides of the run again instead"
+        )
+    keys = Counter(_key(word) for word in given.overrides if "=" in word)
+    for key, times in keys.items():
+        if times > 1 and key:
+            raise ConfigError(f"{key} is given more than once on the command line")
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
-    mapping = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(mapping, dict)
-    return {str(key): value for key, value in mapping.items()}
+def _key(word: str) -> str:
+    """The key that an override sets: of K=1, ++K=1 and flow@_here_=x too."""
+    return word.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
-def _repeated_key() -> str | None:
-    """Hydra takes the last of K=16 K=32 without a word, and a sweep of it too."""
-    typed = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
-    keys = Counter(word.partition("=")[0] for word in typed)
-    return next((key for key, times in keys.items() if times > 1 and key), None)
+def _is_hydras(error: ValueError) -> bool:
+    """Whether Hydra raised it, rather than a task that it ran."""
+    traceback, last = error.__traceback__, ""
+    while traceback is not None:
+        last = traceback.tb_frame.f_globals.get("__name__", "")
+        traceback = traceback.tb_next
+    return last.startswith(("hydra.", "omegaconf."))

@@ -18,6 +18,10 @@ class RunFolderError(NfvaeError):
     """A run folder that is in use, of another configuration, or cannot be written."""
 
 
+class FolderInUseError(RunFolderError):
+    """A run folder that another process works on."""
+
+
 class ResultsError(NfvaeError):
     """Results that are damaged, or that do not belong in one table."""
 

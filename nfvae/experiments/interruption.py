@@ -1,17 +1,20 @@
-"""SIGINT and SIGTERM: finish the step, save, say how to go on."""
+"""SIGINT and SIGTERM: finish the step, save, say how to resume."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from nfvae.training import StopTraining
+from nfvae.errors import StopTraining
 
 EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+
+_received: signal.Signals | None = None
 
 
 class Interrupted(StopTraining):
-    """A stop was asked for; what can be gone on from is saved."""
+    """A stop was requested; everything needed to resume is saved."""
 
 
 class StopRequest:
@@ -29,6 +32,17 @@ class StopRequest:
             raise Interrupted(f"stopped by {self.signal.name}")
 
 
+def received_signal() -> signal.Signals | None:
+    """The last signal that asked this process to stop."""
+    return _received
+
+
+def record_signal(number: signal.Signals | None) -> None:
+    """Set what `received_signal` returns; None: a new command begins."""
+    global _received
+    _received = number
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turn the first SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 into a request; a second SIGINT kills."""
@@ -38,6 +52,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
         if request and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.signal = signal.Signals(number)
+        record_signal(request.signal)
 
     handled = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
     before = {number: signal.signal(number, handle) for number in handled}

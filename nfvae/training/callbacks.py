@@ -13,10 +13,6 @@ from nfvae.seeds import stream_seed
 from nfvae.training.state import Training, checked
 
 
-class StopTraining(Exception):  # noqa: N818  (it is not an error)
-    """A callback raises it to leave `fit` at once. The run can be resumed from its state."""
-
-
 class Callback:
     """Something that `fit` calls between updates; every method does nothing by default.
 

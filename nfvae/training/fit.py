@@ -8,9 +8,9 @@ import torch
 from torch import optim
 
 from nfvae.data import Dataset
-from nfvae.errors import DivergenceError, StateError
+from nfvae.errors import DivergenceError, StateError, StopTraining
 from nfvae.objective import Objective
-from nfvae.training.callbacks import Callback, StopTraining
+from nfvae.training.callbacks import Callback
 from nfvae.training.schedule import Schedule, constant
 from nfvae.training.state import Training
 from nfvae.vae import VAE

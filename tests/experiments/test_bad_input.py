@@ -35,6 +35,7 @@ TRAIN = [
     ("K=[1", "K=[1 cannot be read", "quotes"),
     ("=3", "key=value"),
     ("K=1 K=2", "K", "more than once"),
+    ("K=1 ++K=2", "K", "more than once"),
     ("Kk=16", "Kk", "did you mean K?"),
     ("K.x=4", "K.x is not a key", "--cfg job"),
     ("K=1000000000", "K=1000000000", "520 TB", "of memory", "smaller"),
@@ -126,12 +127,16 @@ TRAIN = [
     ("run.dir=file", "file", "Not a directory", "another run.dir"),
     ("run.dir=/proc/run", "/proc/run", "another run.dir"),
     ("run.dir=done", "done", "another configuration", "K was 2, is now 16", "another run.dir"),
-    ("experiment=nix", "experiment=nix", "known: "),
+    ("experiment=nix", "experiment=nix", "known: rezende2015, rezende2015_quick"),
+    ("experiment=rezende_figure3", "experiment=rezende_figure3", "known: rezende2015"),
+    ("plugins=nix", "plugins=nix", "no module nix"),
 ]
 
 EVALUATE = [
     ("", "run must be given", "run=…"),
     ("run=nowhere", "nowhere is not a run folder", "config.yaml"),
+    ("nowhere", "nowhere is not a run folder", "config.yaml"),
+    ("nowhere done", "run is given more than once"),
     ("run=file", "file is not a run folder", "train.py"),
     (f"run={LONG}", "xxx", "…", "File name too long"),
     ("run=done eval.num_samples=-1", "eval.num_samples=-1", "greater than or equal to 0"),
@@ -211,15 +216,15 @@ FIT_ENERGY = [
     ("dir=file", "file", "File exists", "another dir"),
     ("dir=", "dir=", "should not be empty"),
     ("~flow.name", "flow.name=null is unknown", "known: "),
-    ("experiment=rezende_figure3 +comparison.foo=1", "comparison.foo is not a key", "known: K"),
-    ("experiment=rezende_figure3 comparison.K=[2,2]", "comparison has 2 twice in K"),
+    ("comparison=rezende_figure3 +comparison.foo=1", "comparison.foo is not a key", "known: K"),
+    ("comparison=rezende_figure3 comparison.K=[2,2]", "comparison has 2 twice in K"),
     (
-        "experiment=rezende_figure3 comparison.flows=[{name:planar},{name:planar}]",
+        "comparison=rezende_figure3 comparison.flows=[{name:planar},{name:planar}]",
         "comparison has planar twice in flows",
     ),
     ("optim.momentum=0.9", "momentum", "rmsprop's"),
     ("dir=fit_of_others", "fit_of_others/results.json", "delete it"),
-    ("experiment=rezende_figure3 K=3", "experiment=rezende_figure3 chooses K itself", "leave K"),
+    ("comparison=rezende_figure3 K=3", "comparison=rezende_figure3 chooses K itself", "leave K"),
 ]
 
 TABLE = [

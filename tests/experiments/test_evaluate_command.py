@@ -13,7 +13,7 @@ import nfvae.data
 from nfvae.data import load_dataset
 from nfvae.errors import DataError
 from nfvae.experiments.commands.evaluate import evaluate
-from nfvae.experiments.composition import CONF
+from nfvae.experiments.conf import CONF
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.loading import load_vae

@@ -9,7 +9,7 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 
-from nfvae.experiments.composition import CONF
+from nfvae.experiments.conf import CONF
 from nfvae.flows import FLOWS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from nfvae.errors import NfvaeError
 from nfvae.experiments.benchmark.timing import interleaved
-from nfvae.experiments.cli import SCRIPTS
 from nfvae.experiments.storage.run_folder import RunFolder
 
 
@@ -28,7 +27,7 @@ def _import() -> None:
 def _first_step() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
-        command = [sys.executable, str(SCRIPTS / "train.py"), f"run.dir={run.path}"]
+        command = [sys.executable, "-m", "nfvae", "train", f"run.dir={run.path}"]
         command += ["trainer.checkpoint_every=1", "trainer.progress=false", "flow=planar", "K=16"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
         try:

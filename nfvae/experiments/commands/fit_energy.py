@@ -64,7 +64,7 @@ def _fit_one(config: FitEnergyConfig, stop: StopRequest) -> None:
 def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRequest) -> None:
     for key in (override.lstrip("+~").split("=")[0].split(".")[0] for override in overrides()):
         if key in ("energy", "flow", "K"):
-            raise ConfigError(f"experiment={comparison.name} chooses {key} itself; leave {key} out")
+            raise ConfigError(f"comparison={comparison.name} chooses {key} itself; leave {key} out")
     tasks = comparison.tasks(config.task)
     for task in tasks:
         task.check()

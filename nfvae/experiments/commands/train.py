@@ -1,23 +1,26 @@
-"""train.py: train, or go on training, in the folder that the configuration gives the run."""
+"""Train, or resume training, in the folder that the configuration gives the run."""
 
 import shlex
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from nfvae.experiments.cli import command_line
-from nfvae.experiments.composition import overrides
-from nfvae.experiments.config import Config, parse_config
-from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
+from nfvae.experiments.cli import command
+from nfvae.experiments.composition import overrides, run_argument
+from nfvae.experiments.config import parse_config
+from nfvae.experiments.interruption import Interrupted, stop_on_signals
 from nfvae.experiments.monitoring.summary import summary
+from nfvae.experiments.naming import run_path
 from nfvae.experiments.run import run_training
-from nfvae.experiments.storage.run_folder import RunFolder, default_name
+from nfvae.experiments.storage.run_folder import RunFolder
 
 
-def train(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; raises NfvaeError."""
+def train(composed: Mapping[str, Any]) -> float | None:
+    """Returns the best validation −ELBO in nats; None for a run without validation.
+
+    Raises:
+        Interrupted: a stop was requested; the run is saved.
+        NfvaeError: the configuration, the data or the folder cannot be used.
+    """
     config = parse_config(composed)
     path = run_path(config, overrides())
     folder = RunFolder(path)
@@ -29,21 +32,11 @@ def train(composed: Mapping[str, Any]) -> int:
     with stop_on_signals() as stop:
         try:
             results = run_training(config, folder, stop)
-        except Interrupted as reason:
-            print(f"{reason}; saved. To go on: {command_line()}", file=sys.stderr)
-            return EXIT_STATUS
+        except Interrupted as stopped:
+            raise Interrupted(f"{stopped}; saved") from None
     print(f"trained     {results['steps']} steps in {results['train_seconds'] / 60:.1f} min")
     print(summary(results))
-    print(f"next        python scripts/report.py {shlex.quote(str(path))}")
-    print(f"            python scripts/evaluate.py run={path} eval.num_samples=5000")
-    return 0
-
-
-def run_path(config: Config, told: Sequence[str]) -> Path:
-    """The run's folder: as configured, or named after the overrides."""
-    if config.run.dir is not None:
-        try:
-            return Path(config.run.dir).expanduser()
-        except RuntimeError:
-            raise ConfigError(f"run.dir={config.run.dir}: there is no such user") from None
-    return Path("outputs") / (config.run.name or default_name(config, told))
+    print(f"next        {command('report', path)}")
+    print(f"            {command('evaluate', run_argument(path), 'eval.num_samples=5000')}")
+    best = results.get("val_neg_elbo")
+    return None if best is None else float(best)

@@ -24,13 +24,13 @@ class Display:
     """Watches the runs' metrics.jsonl.
 
     Args:
-        runs: by name of their job, those that are not complete.
-        complete: how many are complete already.
+        runs: by the names of their jobs.
+        complete: the number of runs that were complete before.
     """
 
     def __init__(self, runs: Mapping[str, PlannedRun], complete: int) -> None:
         self._runs = runs
-        self._counts = {"done": complete, "failed": 0, "interrupted": 0}
+        self._counts = {"done": complete, "failed": 0, "interrupted": 0, "in use": 0}
         self._total = len(runs) + complete
         self._steps = {name: read_progress(run.path)[0] for name, run in runs.items()}
         self._bars: dict[str, tqdm[Any]] = {}
@@ -74,7 +74,7 @@ class Display:
             self._say(f"done         {outcome.job.name}  {_figures(run.path)}")
         else:
             self._say(f"{outcome.state:<12} {outcome.job.name}: {outcome.reason}")
-        if outcome.state != "interrupted":
+        if outcome.state in ("done", "failed"):
             self._advance(outcome.job.name, run.steps)
         self._show_counts()
 
@@ -84,8 +84,8 @@ class Display:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_EVERY
-        told = not self._live and now >= self._next_line
-        if told:
+        line_due = not self._live and now >= self._next_line
+        if line_due:
             self._next_line = now + LINE_EVERY
         for name, run in self._runs.items():
             if self._live and name not in self._bars:
@@ -99,7 +99,7 @@ class Display:
                 if neg_elbo is not None:
                     bar.set_postfix_str(f"−ELBO {neg_elbo:.2f}", refresh=False)
                 bar.refresh()
-            elif told and moved and neg_elbo is not None:
+            elif line_due and moved and neg_elbo is not None:
                 self._say(f"step {step:>7} of {run.steps}  {name}  −ELBO {neg_elbo:.2f}")
         self._all.refresh()
 
@@ -114,8 +114,8 @@ class Display:
         self._steps[name] = step
 
     def _show_counts(self) -> None:
-        told = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
-        self._all.set_description_str(f"{self._total} runs" + (f": {told}" if told else ""))
+        counts = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
+        self._all.set_description_str(f"{self._total} runs" + (f": {counts}" if counts else ""))
 
     def _say(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)

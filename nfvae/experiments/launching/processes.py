@@ -1,7 +1,8 @@
-"""Runs as processes, a few at a time; what they print goes to a file each."""
+"""Jobs as processes, a few at a time; what each prints goes to a file of its own."""
 
 import ctypes
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,20 +11,32 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from tempfile import TemporaryFile
+from typing import IO, Literal, Protocol
 
-from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
+from hydra.core.utils import JobReturn, JobStatus
+
+from nfvae.experiments.errors import FolderInUseError
+from nfvae.experiments.failures import reason
+from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest
 
 POLL_SECONDS = 0.2
 
 
+State = Literal["done", "failed", "interrupted", "in use"]
+
+
 @dataclass(frozen=True)
 class Job:
-    """A command, and the file that gets what it prints."""
+    """A command, the file that gets what it prints, and what it reads on standard input.
+
+    A job with input writes its result, a pickled `JobReturn`, into the same file.
+    """
 
     name: str
     command: tuple[str, ...]
     log: Path
+    input: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -31,8 +44,18 @@ class Outcome:
     """How a job ended; `reason` is one line, empty for a job that is done."""
 
     job: Job
-    state: Literal["done", "failed", "interrupted"]
+    state: State
     reason: str = ""
+    returned: JobReturn | None = None
+
+
+@dataclass
+class _Process:
+    """A job under way, with the file that holds its input and then its result."""
+
+    job: Job
+    popen: subprocess.Popen[bytes]
+    file: IO[bytes] | None
 
 
 class Watcher(Protocol):
@@ -58,36 +81,67 @@ def run_jobs(
     that it takes to save.
     """
     waiting, outcomes, asked = iter(jobs), list[Outcome](), False
-    running: dict[subprocess.Popen[bytes], Job] = {}
+    running: list[_Process] = []
+
+    def end(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        watcher.ended(outcome)
+
     with _ended(running):
         while True:
             while not stop and len(running) < num_workers and (job := next(waiting, None)):
-                running[_start(job)] = job
                 watcher.started(job)
+                try:
+                    running.append(_start(job))
+                except OSError as error:  # no folder, no process: this run alone fails
+                    end(Outcome(job, "failed", reason(error)))
             if not running:
                 return outcomes
             if stop and not asked:
                 asked = True
                 _ask_to_save(running)
-            for process in [process for process in running if process.poll() is not None]:
-                outcomes.append(_outcome(running.pop(process), process.returncode))
-                watcher.ended(outcomes[-1])
+            for process in [each for each in running if each.popen.poll() is not None]:
+                running.remove(process)
+                end(_outcome(process))
             watcher.poll()
             time.sleep(POLL_SECONDS)
 
 
-def _start(job: Job) -> subprocess.Popen[bytes]:
+def job_outcome(returned: JobReturn) -> tuple[State, str]:
+    """How a job of a sweep ended, by what Hydra's `run_job` returned, and why in one line."""
+    if returned.status == JobStatus.COMPLETED:
+        return "done", ""
+    error = returned._return_value  # the property of that name would raise it
+    if isinstance(error, Interrupted):
+        return "interrupted", str(error)
+    if isinstance(error, FolderInUseError):
+        return "in use", str(error)
+    return "failed", reason(error)
+
+
+def _start(job: Job) -> _Process:
     job.log.parent.mkdir(parents=True, exist_ok=True)
+    file = None
+    if job.input is not None:
+        file = TemporaryFile()  # noqa: SIM115  (open until the job ends)
+        file.write(job.input)
+        file.seek(0)
     with job.log.open("ab") as log:
-        return subprocess.Popen(
+        popen = subprocess.Popen(
             job.command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if file is None else file,
             stdout=log,
             stderr=log,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()},
             start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+    return _Process(job, popen, file)
+
+
+def _python_path() -> str:
+    """A child finds the modules that this process finds."""
+    return os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
 
 
 def _end_with_parent() -> None:
@@ -95,21 +149,27 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _ended(running: dict[subprocess.Popen[bytes], Job]) -> Iterator[None]:
+def _ended(running: list[_Process]) -> Iterator[None]:
     try:
         yield
     finally:
         _ask_to_save(running)
         for process in running:
-            process.wait()
+            process.popen.wait()
 
 
-def _ask_to_save(running: Iterable[subprocess.Popen[bytes]]) -> None:
+def _ask_to_save(running: Iterable[_Process]) -> None:
     for process in running:
-        process.terminate()
+        process.popen.terminate()
 
 
-def _outcome(job: Job, status: int) -> Outcome:
+def _outcome(process: _Process) -> Outcome:
+    job, status = process.job, process.popen.returncode
+    if status == 0 and process.file is not None:
+        with process.file as file:
+            file.seek(0)
+            returned = pickle.load(file)
+        return Outcome(job, *job_outcome(returned), returned)
     if status == 0:
         return Outcome(job, "done")
     if status == EXIT_STATUS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nfvae.experiments.errors import RunFolderError, printable
+from nfvae.experiments.errors import FolderInUseError, printable
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def locked(folder: Path) -> Iterator[None]:
     On a file system without locks, prints a note and continues without one.
 
     Raises:
-        RunFolderError: another process holds it.
+        FolderInUseError: another process holds it.
         OSError: the file cannot be opened, or is a link.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -28,7 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         holder = printable(os.read(descriptor, 200).decode(errors="replace").strip()) or "unknown"
         os.close(descriptor)
-        raise RunFolderError(
+        raise FolderInUseError(
             f"{folder} is in use by process {holder}; wait for it, or give this run another run.dir"
         ) from None
     except OSError as error:
@@ -43,3 +43,20 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds the folder's .lock."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # no such file
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no locks on this file system
+        return False
+    finally:
+        os.close(descriptor)
+    return False

@@ -6,9 +6,7 @@ evaluation_{split}.json (from evaluate.py)  failure.txt (after an error)  train.
 """
 
 import errno
-import hashlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from nfvae.experiments.storage.atomic import (
 from nfvae.experiments.storage.config_file import read_config_file
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.experiments.storage.lock import locked
-from nfvae.experiments.storage.same_run import changes_numbers, check_same_run
+from nfvae.experiments.storage.same_run import check_same_run
 
 # The numbers that the summary of a complete run shows.
 SUMMARY = {
@@ -35,31 +33,6 @@ SUMMARY = {
     *("nll_se", "num_importance_samples", "steps", "train_seconds"),
 }
 MAY_BE_NULL = {"nll", "nll_se"}  # if eval.num_samples was 0
-
-MAX_NAME_LENGTH = 160  # file systems allow 255 bytes
-
-
-def default_name(config: Config, overrides: Sequence[str]) -> str:
-    """A folder name made from the overrides: planar_K16_seed0_optim.lr-0.002.
-
-    It has flow, K and seed, then the other overrides in alphabetical order. None of its characters
-    needs quotes in a shell or on a Hydra command line.
-    """
-    named = {"flow", "K", "seed"}
-    others = sorted(
-        override.lstrip("+~")
-        for override in overrides
-        if (key := override.lstrip("+~").partition("=")[0]) not in named
-        and changes_numbers(key)
-        and not key.startswith("hydra")
-    )
-    parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
-    parts += [re.sub(r"[^\w.+-]+", "-", other) for other in others]
-    name = "_".join(parts)
-    if len(name) <= MAX_NAME_LENGTH:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: MAX_NAME_LENGTH - 9]}-{digest}"
 
 
 class RunFolder:

@@ -131,7 +131,7 @@ def test_refused_in_one_line(make_fit_config, overrides, key, allowed):
 
 
 def test_figure_3_is_the_papers(make_fit_config):
-    config = make_fit_config("experiment=rezende_figure3", "seed=5")
+    config = make_fit_config("comparison=rezende_figure3", "seed=5")
     assert isinstance(config.comparison, ComparisonConfig)
     tasks = config.comparison.tasks(config.task)
     assert len({task.name for task in tasks}) == 24

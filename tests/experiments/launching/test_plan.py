@@ -1,5 +1,5 @@
-from nfvae.experiments.composition import Composed
-from nfvae.experiments.launching.plan import without_repetitions
+from nfvae.experiments.launching.composing import Composed
+from nfvae.experiments.launching.plan import without_duplicates, without_repetitions
 
 
 def jobs(*models, **other):
@@ -31,3 +31,8 @@ def test_flow_none_has_no_steps_whatever_else_is_swept():
 def test_runs_that_differ_in_anything_else_are_all_kept():
     swept = jobs(("none", 0), seed=0) + jobs(("none", 0), seed=1)
     assert without_repetitions(swept) == swept
+
+
+def test_values_given_twice_are_one_run():
+    swept = jobs(("planar", 2), ("planar", 3), ("planar", 2))
+    assert without_duplicates(swept) == swept[:2]

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from ..processes import environment
+
 TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
 SWEEP = [
     "flow=none,planar",
     "K=0,2",
     "seed=0,1",
     "run.dir=runs/${flow.name}_K${K}_seed${seed}",
-    "run.num_workers=2",
+    "hydra.launcher.num_workers=2",
     "device=cpu",
     "model.latent_dim=3",
     "model.hidden=[16]",
@@ -37,6 +39,7 @@ def start(folder):
     return subprocess.Popen(
         [sys.executable, str(TRAIN), "-m", *SWEEP],
         cwd=folder,
+        env=environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -78,7 +81,7 @@ def test_broken_off_killed_and_started_again_it_ends_as_an_unbroken_one(tmp_path
     sweep.send_signal(signal.SIGINT)
     _, err = sweep.communicate()
     assert sweep.returncode == 75
-    assert "To go on: python" in err
+    assert "To resume: python" in err
     finished = {
         file: (file.read_bytes(), file.stat().st_mtime_ns)
         for file in broken.glob("runs/*/results.json")

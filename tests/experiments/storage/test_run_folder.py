@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from nfvae.experiments.errors import RunFolderError
-from nfvae.experiments.storage.run_folder import RunFolder, default_name
+from nfvae.experiments.storage.run_folder import RunFolder
 
 
 def test_held_by_another_process_is_refused(small_config, tmp_path):
@@ -66,24 +66,3 @@ def test_a_file_in_the_way(small_config, tmp_path):
         RunFolder(tmp_path / "file" / "run").held(small_config()),
     ):
         pass
-
-
-def test_names_follow_from_overrides(make_config):
-    config = make_config("flow=radial", "K=4", "seed=2")
-    overrides = [
-        "K=4",
-        "seed=2",
-        "flow=radial",
-        "model.hidden=[20, 30]",
-        "run.name=x",
-        "device=cpu",
-    ]
-    assert default_name(config, overrides) == "radial_K4_seed2_model.hidden-20-30-"
-    assert default_name(config, []) == "radial_K4_seed2"
-
-
-def test_long_names_stay_different(make_config):
-    config, value = make_config(), "optim.lr=0." + "0" * 300
-    names = [default_name(config, [value + digit]) for digit in "12"]
-    assert names[0] != names[1]
-    assert all(len(name) == 160 for name in names)

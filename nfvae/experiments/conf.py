@@ -1,0 +1,27 @@
+"""Where the configuration files are, and what they offer; read without Hydra."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# Beside the package in a repository, inside it in a wheel.
+_PLACES = (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf")
+CONF = next((place for place in _PLACES if (place / "train.yaml").is_file()), _PLACES[1])
+
+
+def groups(command: str) -> dict[str, str | None]:
+    """The groups of a command's configuration with the choice made by default."""
+    content: dict[str, Any] = yaml.safe_load((CONF / f"{command}.yaml").read_text("utf-8"))
+    entries = [each for each in content["defaults"] if isinstance(each, dict)]
+    return {
+        group: choice
+        for entry in entries
+        for group, choice in entry.items()
+        if not group.startswith("override")
+    }
+
+
+def choices(group: str) -> list[str]:
+    """The names that a group offers; none where there is no such group."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))

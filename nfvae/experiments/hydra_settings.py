@@ -1,0 +1,138 @@
+"""Which of Hydra's own settings are honoured; the others are refused before Hydra acts on them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from nfvae.experiments.errors import ConfigError, one_line
+
+SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher."
+LAUNCHERS = {
+    "processes": "hydra_plugins.nfvae.ProcessLauncher",
+    "basic": "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "joblib": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+    "submitit_local": f"{SUBMITIT}LocalLauncher",
+    "submitit_slurm": f"{SUBMITIT}SlurmLauncher",
+    "ray": "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher",
+}
+SWEEPERS = {
+    "grid": "hydra_plugins.nfvae.GridSweeper",
+    "basic": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "optuna": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
+}
+SAMPLERS = "optuna.samplers."  # the one kind of object that a sweeper's own settings may name
+FOLDERS = {"run.dir": ".", "sweep.dir": ".", "sweep.subdir": "."}
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET")
+RESERVED = ("NFVAE_", "PYTHON", "LD_", "DYLD_")
+
+
+@contextmanager
+def settings_checked(command: str) -> Iterator[None]:
+    """Check every configuration that Hydra composes in this block, before Hydra uses it."""
+    compose = ConfigLoaderImpl.load_configuration
+
+    def checked(self: ConfigLoaderImpl, *arguments: Any, **options: Any) -> DictConfig:
+        config = compose(self, *arguments, **options)
+        check_settings(config.hydra, command)
+        return config
+
+    _replace(checked)
+    try:
+        yield
+    finally:
+        _replace(compose)
+
+
+def _replace(method: Callable[..., DictConfig]) -> None:
+    cast(Any, ConfigLoaderImpl).load_configuration = method
+
+
+def check_settings(settings: DictConfig, command: str) -> None:
+    """Refuse what cannot be honoured.
+
+    Raises:
+        ConfigError: a foreign launcher, sweeper, callback or logging, or a folder of Hydra's.
+    """
+    raw = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=False))
+    if raw["callbacks"]:
+        raise ConfigError(
+            f"hydra.callbacks={one_line(', '.join(map(str, raw['callbacks'])))}: callbacks could "
+            "run any code and are not supported; leave them out"
+        )
+    for key in ("job_logging", "hydra_logging"):
+        if not _is_quiet(raw[key]):
+            raise ConfigError(
+                f"hydra.{key}: handlers, formatters and filters could run any code and are not "
+                f"supported; leave hydra/{key} as it is (none)"
+            )
+    job = raw["job"]
+    for name in (*job["env_set"], *job["env_copy"]):
+        if str(name).startswith(RESERVED):
+            raise ConfigError(
+                f"hydra.job sets {one_line(name)}, which could make a process load any code; "
+                "set it in the shell instead"
+            )
+    _check_plugin("launcher", raw["launcher"], LAUNCHERS)
+    _check_plugin("sweeper", raw["sweeper"], SWEEPERS)
+    _check_workers(raw["launcher"], command)
+    for key, expected in FOLDERS.items():
+        found = OmegaConf.to_container(settings, resolve=False)
+        for part in key.split("."):
+            found = cast(dict[str, Any], found)[part]
+        if found != expected:
+            raise ConfigError(
+                f"hydra.{key}={one_line(found)}: nfvae's files are not in Hydra's folders; "
+                "use run.dir to say where a run's files are"
+            )
+    if raw["mode"] == RunMode.RUN:
+        for override in raw["overrides"]["hydra"]:
+            name = override.lstrip("+~")
+            if name.startswith(("hydra/launcher", "hydra/sweeper", "hydra.launcher")):
+                raise ConfigError(f"{one_line(override)} has a use only in a sweep; add -m")
+
+
+def _is_quiet(logging: dict[str, Any]) -> bool:
+    """Whether it sets the level of the root logger at most, as `none` and `disabled` do."""
+    root = logging.get("root")
+    return logging.keys() <= {"version", "root", "disable_existing_loggers"} and (
+        root is None or (root.keys() == {"level"} and root["level"] in LEVELS)
+    )
+
+
+def _check_plugin(kind: str, config: dict[str, Any], allowed: dict[str, str]) -> None:
+    target = str(config.get("_target_"))
+    others = [each for each in _built(config) if each != target and not each.startswith(SAMPLERS)]
+    if target not in allowed.values() or others:
+        raise ConfigError(
+            f"hydra/{kind} with _target_={one_line((others or [target])[0])} is not supported; "
+            f"allowed: {', '.join(allowed)}"
+        )
+
+
+def _check_workers(launcher: dict[str, Any], command: str) -> None:
+    if launcher["_target_"] != LAUNCHERS["processes"]:
+        return
+    if command != "train":
+        raise ConfigError(
+            "hydra/launcher=processes runs train only; use hydra/launcher=basic or joblib"
+        )
+    workers = launcher.get("num_workers")
+    if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
+        raise ConfigError(
+            f"hydra.launcher.num_workers={one_line(workers)} should be a number from 1 to 1024, or "
+            "null: one run per core"
+        )
+
+
+def _built(node: Any) -> list[str]:
+    """What the settings below a node name to be built."""
+    if isinstance(node, list):
+        return [each for entry in node for each in _built(entry)]
+    if not isinstance(node, dict):
+        return []
+    named = [str(value) for key, value in node.items() if key == "_target_"]
+    return named + [each for value in node.values() for each in _built(value)]

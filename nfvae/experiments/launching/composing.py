@@ -1,0 +1,125 @@
+"""The configurations of a sweep's jobs: composed once, by the parent, and given to every child."""
+
+import copy
+import pickle
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from nfvae.experiments.task_runner import plain
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One job of a sweep: its configuration as a plain mapping, and packed with Hydra's part."""
+
+    mapping: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    packed: bytes = b""
+
+
+class ComposedJobs(ConfigLoaderImpl):
+    """Gives launchers, in any process, the configurations that the parent composed.
+
+    Nothing is read again: neither files that were edited meanwhile, nor the clock.
+
+    Args:
+        loader: the one that composed them; composes what is asked for beyond them.
+        jobs: the jobs.
+    """
+
+    def __init__(self, loader: ConfigLoader, jobs: Sequence[Composed]) -> None:
+        super().__init__(loader.get_search_path())
+        self._packed = {job.overrides: job.packed for job in jobs}
+
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: list[str]
+    ) -> DictConfig:
+        packed = self._packed.get(tuple(sweep_overrides))
+        if packed is None:
+            return super().load_sweep_config(master_config, sweep_overrides)
+        return unpack(packed)
+
+
+class Composer:
+    """Composes the jobs of one sweep, as `ConfigLoader.load_sweep_config` does, but faster.
+
+    Hydra reads files for each choice of groups, then sets the other values. Jobs that choose the
+    same groups share the first, slow part.
+
+    Args:
+        loader: Hydra's.
+        master: the configuration of the sweep itself.
+    """
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
+        assert isinstance(loader, ConfigLoaderImpl)
+        self._loader, self._master = loader, master
+        self._name = master.hydra.job.config_name
+        self._common = [*master.hydra.overrides.hydra]
+        _, self._files = loader._parse_overrides_and_create_caching_repo(self._name, self._common)
+        self._chosen: dict[tuple[str, ...], DictConfig] = {}
+
+    def job(self, overrides: Sequence[str], number: int) -> Composed:
+        """Compose one job and resolve its interpolations.
+
+        Raises:
+            HydraException: it cannot be composed.
+            ConfigError: an interpolation cannot be resolved.
+        """
+        config = self.compose(overrides)
+        with open_dict(config.hydra.job):
+            config.hydra.job.num = number
+            config.hydra.job.id = str(number)
+        before = HydraConfig.instance().cfg
+        HydraConfig.instance().set_config(config)
+        try:
+            keys = [str(key) for key in config if key != "hydra"]
+            mapping = plain(OmegaConf.masked_copy(config, keys))
+        finally:
+            HydraConfig.instance().cfg = before
+        OmegaConf.set_readonly(config.hydra, False)  # set_config has closed it
+        with open_dict(config), read_write(config):
+            for key, value in mapping.items():
+                config[key] = value
+        return Composed(mapping, tuple(overrides), zlib.compress(pickle.dumps(config)))
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """What `load_sweep_config` gives."""
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        if any(each.is_hydra_override() for each in parsed):
+            return self._loader.load_sweep_config(self._master, list(overrides))
+        choices, values = list[Override](), list[Override]()
+        for each in parsed:
+            is_choice = self._files.group_exists(each.key_or_group)
+            is_choice = is_choice and not isinstance(each.value(), dict)
+            (choices if is_choice else values).append(each)
+        config = self._with_choices(tuple(str(each.input_line) for each in choices))
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        job = config.hydra.job
+        config.hydra.overrides.task = [each.input_line for each in parsed]
+        job.override_dirname = get_overrides_dirname(
+            overrides=parsed, **job.config.override_dirname
+        )
+        OmegaConf.copy_cache(from_config=self._master, to_config=config)
+        return config
+
+    def _with_choices(self, choices: tuple[str, ...]) -> DictConfig:
+        if choices not in self._chosen:
+            self._chosen[choices] = self._loader.load_sweep_config(self._master, list(choices))
+        return copy.deepcopy(self._chosen[choices])
+
+
+def unpack(packed: bytes) -> DictConfig:
+    """The configuration of a `Composed`, of this process's own parent only."""
+    config = pickle.loads(zlib.decompress(packed))
+    assert isinstance(config, DictConfig)
+    return config

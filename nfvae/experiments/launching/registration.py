@@ -1,0 +1,31 @@
+"""Make this project's launcher and sweeper known to Hydra."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from hydra.core.plugins import Plugins
+
+NAME = "hydra_plugins.nfvae"
+
+
+def register_plugins() -> None:
+    """Register what conf/hydra/launcher/processes.yaml and conf/hydra/sweeper/grid.yaml name.
+
+    Hydra builds plugins of the package `hydra_plugins` only, and looks them up by name. So there is
+    a module of that package, made here instead of installed, for no other project to import.
+    """
+    registry = Plugins.instance()  # before the imports: it executes Hydra's sweepers anew
+    from nfvae.experiments.launching.launcher import ProcessLauncher
+    from nfvae.experiments.launching.sweeper import GridSweeper
+
+    try:
+        package = import_module("hydra_plugins")
+    except ModuleNotFoundError:  # no plugin is installed
+        package = sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
+        package.__path__ = []
+    module = sys.modules[NAME] = ModuleType(NAME)
+    package.nfvae = module  # type: ignore[attr-defined]
+    for plugin in (ProcessLauncher, GridSweeper):
+        setattr(module, plugin.__name__, plugin)
+        registry.register(plugin)

@@ -1,0 +1,228 @@
+"""A Hydra sweeper: a grid of jobs, each model once, for any launcher; no failure is lost."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from nfvae.experiments.cli import command, command_line
+from nfvae.experiments.errors import ConfigError, fail, one_line
+from nfvae.experiments.failures import reason
+from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal, record_signal
+from nfvae.experiments.launching.composing import Composed, ComposedJobs, Composer
+from nfvae.experiments.launching.launcher import ProcessLauncher
+
+
+class GridSweeper(BasicSweeper):
+    """All combinations of what the command line and `params` sweep.
+
+    The command's exit status is 0 only if every job was done, 75 if the sweep was interrupted or
+    a run is in use by another process, else 1.
+
+    Args:
+        params: values to sweep, by key, written as on the command line, which replaces them.
+    """
+
+    __module__ = "hydra_plugins.nfvae"  # Hydra builds plugins of this package only
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Launch the jobs; returns what became of them, or ends the command."""
+        assert self.hydra_context is not None
+        assert self.config is not None
+        composer = Composer(self.hydra_context.config_loader, self.config)
+        grid = self._grid(arguments)
+        jobs = [composer.job(overrides, number) for number, overrides in enumerate(grid)]
+        is_training = self.task_function.__name__ == "train"
+        outcome = self._train(jobs) if is_training else self._run(jobs)
+        if outcome:
+            sys.exit(outcome)
+        return []
+
+    def _grid(self, arguments: list[str]) -> list[list[str]]:
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        grid = self.split_arguments(overrides, None)[0]
+        if not grid:
+            empty = [
+                str(each.input_line)
+                for each in overrides
+                if each.is_sweep_override() and not [*each.sweep_string_iterator()]
+            ]
+            raise ConfigError(f"{one_line(' '.join(empty))} gives no value, so there is no run")
+        return grid
+
+    def _launch(self, jobs: Sequence[Composed], names: Sequence[str], complete: int) -> "_Tally":
+        """Launch jobs by the launcher that is configured, and count how they ended."""
+        assert self.hydra_context is not None
+        assert self.config is not None
+        tally = _Tally()
+        if not jobs:
+            return tally
+        loader = ComposedJobs(self.hydra_context.config_loader, jobs)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(loader, self.hydra_context.callbacks),
+            task_function=self.task_function,
+            config=self.config,
+        )
+        overrides = [list(job.overrides) for job in jobs]
+        own = isinstance(launcher, ProcessLauncher)
+        if isinstance(launcher, ProcessLauncher):
+            launcher.complete = complete
+        try:
+            with nullcontext() if own else _signals_passed_on():
+                returned = launcher.launch(overrides, initial_job_idx=0)
+        except Interrupted:
+            tally.interrupted = "jobs that were submitted go on by themselves"
+            return tally
+        except Exception as error:  # of the launcher itself, such as a worker that was killed
+            if received_signal() is None:
+                tally.failed.append(("the launcher", reason(error)))
+            else:
+                tally.interrupted = "saved"
+            return tally
+        tally.add(names, returned)
+        return tally
+
+    def _run(self, jobs: Sequence[Composed]) -> int:
+        common = set.intersection(*(set(job.overrides) for job in jobs))
+        names = [" ".join(each for each in job.overrides if each not in common) for job in jobs]
+        tally = self._launch(jobs, names, 0)
+        return tally.summary(len(jobs), "jobs", refused=0)
+
+    def _train(self, jobs: list[Composed]) -> int:
+        from nfvae.experiments.launching.plan import (
+            make_plan,
+            without_duplicates,
+            without_repetitions,
+        )
+
+        distinct = without_duplicates(jobs)
+        kept = without_repetitions(distinct)
+        if len(distinct) < len(jobs):
+            print(f"{len(jobs) - len(distinct)} combinations left out: given more than once")
+        if len(kept) < len(distinct):
+            print(f"{len(distinct) - len(kept)} combinations left out: K=0 is one model, flow=none")
+            if all(job.mapping.get("K") for job in kept):
+                print("flow=none is not among the runs: it has no steps; sweep K=0 too to have it")
+        plan = make_plan(kept)
+        if len(plan.refused) == plan.total and len(set(plan.refused.values())) == 1:
+            return fail(plan.refused.popitem()[1])
+        for varied, error in plan.refused.items():
+            fail(f"{varied}: {error}")
+        assert self.config is not None
+        print(
+            f"{plan.total} runs: {plan.complete} complete already, {len(plan.todo)} to do, "
+            f"{len(plan.in_use)} in use by another process",
+            flush=True,
+        )
+        todo = {run.overrides: str(run.path) for run in plan.todo}
+        composed = [job for job in kept if job.overrides in todo]
+        tally = self._launch(composed, [todo[job.overrides] for job in composed], plan.complete)
+        tally.in_use += [str(path) for path in plan.in_use]
+        status = tally.summary(plan.total, "runs", len(plan.refused))
+        if status == 0:
+            print(f"next: {command('table', *sorted(plan.places))}")
+        return status
+
+
+class _Tally:
+    """How the jobs of a sweep ended."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, str]] = []
+        self.in_use: list[str] = []
+        self.interrupted = ""
+        """What became of the jobs that were under way when a signal came."""
+
+    def add(self, names: Sequence[str], returned: Sequence[JobReturn]) -> None:
+        """Look at what each job returned."""
+        from nfvae.experiments.launching.processes import job_outcome
+
+        for name, job in zip(names, returned, strict=True):
+            state, why = job_outcome(job)
+            if state == "failed":
+                self.failed.append((name, why))
+            elif state == "in use":
+                self.in_use.append(name)
+            elif state == "interrupted":
+                self.interrupted = "saved"
+
+    def summary(self, total: int, what: str, refused: int) -> int:
+        """Print a line for each job that is not done and one for all; the exit status."""
+        for name, why in self.failed:
+            print(f"failed  {name}: {why}")
+        for name in self.in_use:
+            print(f"in use  {name}: another process works on it")
+        if self.interrupted:
+            by = received_signal()
+            stopped = f"stopped by {by.name}" if by else "stopped"
+            print(f"{stopped}; {self.interrupted}. To resume: {command_line()}", file=sys.stderr)
+            return EXIT_STATUS
+        again = f"To try them again: {command_line()}"
+        if failed := len(self.failed) + refused:
+            print(f"{failed} of {total} {what} failed. {again}", file=sys.stderr)
+            return 1
+        if self.in_use:
+            in_use = len(self.in_use)
+            print(f"{in_use} of {total} {what} are in use elsewhere. {again}", file=sys.stderr)
+            return EXIT_STATUS
+        print(f"all {total} {what} are complete")
+        return 0
+
+
+def _child_processes() -> set[int]:
+    """Process ids: joblib's workers everywhere, on Linux submitit's local jobs too."""
+    found = {process.pid for process in multiprocessing.active_children() if process.pid}
+    for file in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            found.update(map(int, file.read_text().split()))
+    return found
+
+
+@contextmanager
+def _signals_passed_on() -> Iterator[None]:
+    """Ctrl-C and SIGTERM ask the processes of a foreign launcher to save.
+
+    Where there are none, as on a cluster, or at the second signal, the sweep ends at once.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        first = received_signal() is None
+        record_signal(signal.Signals(number))
+        children = _child_processes()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        if not children or not first:
+            raise Interrupted("no longer waited for")
+
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

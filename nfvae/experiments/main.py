@@ -1,0 +1,106 @@
+"""The commands: `nfvae train …`, `python -m nfvae train …` or `python scripts/train.py …`."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from nfvae.errors import NfvaeError
+from nfvae.experiments.cli import remember_call
+from nfvae.experiments.errors import fail
+from nfvae.experiments.help import COMMANDS, command_help, overview
+from nfvae.experiments.interruption import INTERRUPTED, record_signal
+from nfvae.experiments.output import output_error, protect_output
+from nfvae.experiments.plugins import import_plugins, take_plugins
+
+SHOWS = {"--help", "-h", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
+
+
+def main() -> NoReturn:
+    """The console command `nfvae`: its first argument names the command."""
+    name, words = (sys.argv[1], sys.argv[2:]) if sys.argv[1:] else ("--help", [])
+    if name in COMMANDS:
+        _exit(name, words)
+    protect_output()
+    if name in ("--help", "-h", "help"):
+        print(overview())
+        sys.exit(_status_of_output(0))
+    if name == "--version":
+        from nfvae import __version__
+
+        print(f"nfvae {__version__}")
+        sys.exit(0)
+    print(f"error: {name} is not a command; known: {', '.join(COMMANDS)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def run(name: str) -> NoReturn:
+    """A script's command, with the arguments of this process."""
+    _exit(name, sys.argv[1:])
+
+
+def _exit(name: str, words: list[str]) -> NoReturn:
+    protect_output()
+    record_signal(None)
+    remember_call(name, sys.argv[0], words)
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        status = _run(name, words)
+    except KeyboardInterrupt:  # a second Ctrl-C while a run was saving
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not COMMANDS[name].configured or SHOWS.intersection(words):
+        status = _status_of_output(status)
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _run(name: str, words: list[str]) -> int:
+    try:
+        words = take_plugins(words)
+        if COMMANDS[name].configured:
+            return _run_configured(name, words)
+        import_plugins()
+        command = getattr(importlib.import_module(f"nfvae.experiments.commands.{name}"), name)
+        return int(command([word.removeprefix("run=") for word in words]))
+    except SystemExit as end:  # Hydra and argparse end so
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
+        from nfvae.experiments.failures import report
+
+        return report(error)
+
+
+def _run_configured(name: str, words: Sequence[str]) -> int:
+    if "--help" in words or "-h" in words:
+        print(command_help(name))
+        return 0
+    from nfvae.experiments import tasks  # Hydra takes a moment
+    from nfvae.experiments.composition import run_hydra, with_run_key
+
+    sys.argv = [sys.argv[0], *with_run_key(name, words)]
+    return run_hydra(name, getattr(tasks, name), sys.argv[1:])
+
+
+def _status_of_output(status: int) -> int:
+    """A command whose product is its output fails if that could not be written."""
+    if (error := output_error()) is None:
+        return status
+    return fail(f"cannot write the output: {error.strerror}")
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Ctrl-C where no command has its own way to stop.
+
+    The process ends at once: a KeyboardInterrupt in the middle of an import may be lost. Files are
+    complete or absent at any moment, so nothing needs to be cleaned up.
+    """
+    with suppress(OSError):
+        os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)

@@ -1,0 +1,59 @@
+"""Where a run's folder is: as configured, or named after what the command line sets."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nfvae.experiments.config import Config
+from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.storage.same_run import changes_numbers
+
+LONGEST_NAME = 160  # file systems take 255 bytes
+
+
+def run_path(config: Config, overrides: Sequence[str]) -> Path:
+    """The run's folder: run.dir, or below outputs/ run.name or a name made from the overrides.
+
+    Raises:
+        ConfigError: run.dir names the home of an unknown user.
+    """
+    if config.run.dir is not None:
+        try:
+            return Path(config.run.dir).expanduser()
+        except RuntimeError:
+            raise ConfigError(f"run.dir={config.run.dir}: there is no such user") from None
+    return Path("outputs") / (config.run.name or default_name(config, overrides))
+
+
+def default_name(config: Config, overrides: Sequence[str]) -> str:
+    """A folder name that the overrides determine: planar_K16_seed0_lr-0.002.
+
+    Flow, K and seed always; then what else the command line sets, in alphabetical order. A key
+    goes by its last part where no other key of the configuration has that too. The characters
+    need no quotes in a shell or on a Hydra command line.
+    """
+    named = {"flow", "K", "seed"}
+    last_parts = [key.rpartition(".")[2] for key in _keys(config.model_dump())]
+    others = []
+    for override in sorted(override.lstrip("+~") for override in overrides):
+        key, equals, value = override.partition("=")
+        if key in named or not changes_numbers(key) or key.startswith("hydra"):
+            continue
+        last = key.rpartition(".")[2]
+        others.append(f"{last if last_parts.count(last) == 1 else key}{equals}{value}")
+    parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
+    parts += [re.sub(r"[^\w.+-]+", "-", other).strip("-") for other in others]
+    name = "_".join(parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST_NAME - 9]}-{digest}"
+
+
+def _keys(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in mapping.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")

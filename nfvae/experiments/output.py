@@ -1,0 +1,84 @@
+"""Output never ends a command's work: not a reader that went away, nor a closed terminal."""
+
+import errno
+import io
+import os
+import signal
+import sys
+from typing import Any, TextIO
+
+GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
+
+
+class ForgivingStream:
+    """A text stream that drops what cannot be written; characters it lacks become `?`.
+
+    Args:
+        stream: sys.stdout or sys.stderr.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.lost: OSError | None = None
+        """The first error of a write, if any."""
+
+    def write(self, text: str) -> int:
+        """Returns the number of characters, written or not."""
+        try:
+            return self.stream.write(text)
+        except (OSError, ValueError) as error:
+            self._drop(error)
+            return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what is buffered, or drop it."""
+        try:
+            self.stream.flush()
+        except (OSError, ValueError) as error:
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        if not isinstance(error, OSError):  # ValueError: the stream is closed
+            return
+        self.lost = self.lost or error
+        if error.errno in GONE:  # for good: later writes, those of C code too, go nowhere
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self.stream.fileno())
+            os.close(null)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def protect_output() -> None:
+    """Make this process indifferent to what becomes of its output.
+
+    A closed terminal does not end it either: SIGHUP is ignored, as by nohup. Where the descriptors
+    0, 1 or 2 are closed they are opened on /dev/null, or the next file opened would take their
+    place.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w")  # noqa: PTH123, SIM115  (for the process's whole life)
+        if isinstance(stream, ForgivingStream):
+            continue
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+        setattr(sys, name, ForgivingStream(stream))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def output_error() -> OSError | None:
+    """Why standard output is incomplete; None where it is whole or its reader wanted no more."""
+    sys.stdout.flush()
+    lost = getattr(sys.stdout, "lost", None)
+    return None if lost is None or lost.errno in GONE else lost

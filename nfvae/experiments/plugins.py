@@ -1,0 +1,45 @@
+"""`plugins=my_module`: modules of the user's own, imported so that they register what they define.
+
+A module is imported only when the command line names it: no configuration file, checkpoint or run
+folder can.
+"""
+
+import importlib
+import os
+import sys
+
+from nfvae.experiments.errors import ConfigError
+
+KEY = "plugins="
+_NAMES = "NFVAE_PLUGINS"  # for the processes of a sweep, which get it from their parent
+
+
+def take_plugins(words: list[str]) -> list[str]:
+    """The command line without `plugins=…`, whose modules `import_plugins` will import."""
+    named = [word.removeprefix(KEY) for word in words if word.startswith(KEY)]
+    names = [name.strip() for value in named for name in value.strip("[]").split(",")]
+    if any(not all(part.isidentifier() for part in name.split(".")) for name in names):
+        raise ConfigError(
+            f"{KEY}{','.join(named)} must name modules, as in plugins=my_flow or plugins=[a,b.c]"
+        )
+    os.environ[_NAMES] = ",".join(names)
+    return [word for word in words if not word.startswith(KEY)]
+
+
+def import_plugins() -> None:
+    """Import the modules that the command line named, from the current folder too.
+
+    Raises:
+        ConfigError: there is no such module.
+    """
+    for name in filter(None, os.environ.get(_NAMES, "").split(",")):
+        if os.getcwd() not in sys.path:  # noqa: PTH109
+            sys.path.append(os.getcwd())  # noqa: PTH109
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise ConfigError(
+                f"{KEY}{name}: there is no module {error.name} here, on PYTHONPATH, or installed"
+            ) from None
