@@ -55,7 +55,7 @@ def complete(make_config, tmp_path):
 
 
 BAD_FOR_ALL = [
-    ("K=2,3 data.root=/nowhere", "data.root=/nowhere does not exist"),
+    ("K=2,3 data.root=/nowhere", "root=/nowhere does not exist"),
     ("K=2,3 trainer.batch_size=50001", "trainer.batch_size=50001", "1 to 50000"),
     ("K=2,3 optim.lr=-1", "optim.lr=-1"),
     ("flow=none K=2", "K must be 0, got K=2"),
