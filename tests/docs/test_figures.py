@@ -50,7 +50,7 @@ def test_result_rows_are_the_files(path):
 @pytest.mark.parametrize(
     "path", sorted(REFERENCE.glob("flows_2000_steps/*/results.json")), ids=lambda p: p.parent.name
 )
-def test_how_far_2000_steps_lead_is_the_file(path):
+def test_rows_of_2000_updates_are_the_files(path):
     results = json.loads(path.read_text())
     assert (results["flow"], results["steps"]) == (path.parent.name, 2000)
     row = f"| `{results['flow']}`, K = {results['K']} | {results['neg_elbo']:.2f} "
@@ -100,26 +100,28 @@ def test_reference_tables_follow_from_the_result_files(folder, tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_train.json")), ids=str)
-def test_how_far_it_overfits_is_the_files(path):
+def test_figures_of_overfitting_are_the_files(path):
     train, test = (json.loads(file.read_text()) for file in (path, path.parent / "results.json"))
     assert (train["split"], test["split"]) == ("train", "test")
     assert train["num_importance_samples"] == test["num_importance_samples"]
-    said = f"the NLL is {train['nll']:.2f} on the training split and {test['nll']:.2f} on the test"
-    assert said in " ".join(TRIED_README.split())
+    expected = (
+        f"the NLL is {train['nll']:.2f} on the training split and {test['nll']:.2f} on the test"
+    )
+    assert expected in " ".join(TRIED_README.split())
 
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/evaluation_test.json")), ids=str)
-def test_how_much_more_samples_bring_is_the_files(path):
+def test_figures_of_more_samples_are_the_files(path):
     more, fewer = (json.loads(file.read_text()) for file in (path, path.parent / "results.json"))
-    said = (
+    expected = (
         f"NLL of {fewer['nll']:.2f} on the test split with S = {fewer['num_importance_samples']} "
         f"and of {more['nll']:.2f} with S = {more['num_importance_samples']} "
     )
-    assert said in " ".join(TRIED_README.split())
+    assert expected in " ".join(TRIED_README.split())
 
 
 @pytest.mark.parametrize("path", sorted(TRIED.glob("*/results.json")), ids=str)
-def test_rows_of_what_was_tried_are_the_files(path):
+def test_rows_of_tried_settings_are_the_files(path):
     results = json.loads(path.read_text())
     config = yaml.safe_load((path.parent / "config.yaml").read_text())
     assert (results["seed"], results["checkpoint"]) == (0, "best")
@@ -137,7 +139,13 @@ def test_rows_of_what_was_tried_are_the_files(path):
     assert f"| {' | '.join(map(str, cells))} |\n" in TRIED_README
 
 
-def test_no_row_of_2000_steps_is_without_its_file():
+def test_every_row_of_tried_settings_has_a_file():
+    kept = TRIED_README.partition("## Figures whose files are not kept")[0]
+    files = list(TRIED.glob("*/results.json"))
+    assert len(re.findall(r"^\| (?:none|planar) \|", kept, re.MULTILINE)) == len(files)
+
+
+def test_every_row_of_2000_updates_has_a_file():
     files = list(REFERENCE.glob("flows_2000_steps/*/results.json"))
     assert len(re.findall(r"^\| `\w+`, K = \d+ \|", FLOWS_PAGE, re.MULTILINE)) == len(files)
 
