@@ -4,25 +4,27 @@ All figures are `matplotlib.figure.Figure` objects, drawn without pyplot, so no 
 """
 
 import os
+import sys
 from contextlib import suppress
 
 
-def _ignore_unknown_backend() -> None:
+def _import_without_backend() -> None:
     """Import matplotlib also if MPLBACKEND names a backend that is not installed here.
 
     Notebooks set this variable for all processes that they start, also for those of another
-    environment. matplotlib reads it only when it is imported, and then refuses an unknown one.
+    environment. matplotlib reads it when it is imported, and then refuses an unknown backend. A
+    known one is set afterwards, as matplotlib does it, for a user who imports pyplot.
     """
-    with suppress(ValueError):
-        import matplotlib  # noqa: F401
-
-        return
     backend = os.environ.pop("MPLBACKEND")
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib
+
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     finally:
         os.environ["MPLBACKEND"] = backend
 
 
-if "MPLBACKEND" in os.environ:  # otherwise each module imports it where it is needed: it is slow
-    _ignore_unknown_backend()
+# Otherwise each module imports matplotlib, which is slow, where it needs it.
+if os.environ.get("MPLBACKEND") and "matplotlib" not in sys.modules:
+    _import_without_backend()
