@@ -16,7 +16,9 @@ print(pixels(plane_figure(torch.randn(5, 2), None)).std() > 0)
 
 
 @pytest.mark.parametrize("first", ["figures.pictures", "report.graphics", "commands.posterior_2d"])
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense", "svg"])
+@pytest.mark.parametrize(
+    "backend", ["module://matplotlib_inline.backend_inline", "nonsense", "svg"]
+)
 def test_a_backend_that_is_not_installed_does_not_matter(backend, first):
     code = DRAW.format(first=first) + "import os\nprint(os.environ['MPLBACKEND'])"
     done = subprocess.run(
