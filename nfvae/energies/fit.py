@@ -6,7 +6,7 @@
 At β = 1 from the start, q would stay in the mode that it finds first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn, optim
@@ -23,27 +23,55 @@ class UnconditionalPosterior(nn.Module):
     """q(z) = N(loc, diag exp(2·log_scale)) through a flow; its parameters are learned directly.
 
     Args:
-        flow: on R^D; weights of its own are learned too.
+        flow: on R^D; its own weights, if it has any, are learned too.
+        batch_shape: of several independent q with different initial parameters, which
+            `fit_energy` fits at once. Only for flows without weights of their own.
+
+    Raises:
+        ValueError: a batch of q with a flow that has weights, which all of them would share.
 
     >>> from nfvae.flows import Planar
     >>> UnconditionalPosterior(Planar(2, 8))().draw((5,)).z.shape
     torch.Size([5, 2])
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, batch_shape: Sequence[int] = ()) -> None:
         super().__init__()
+        shape = torch.Size(batch_shape)
+        if shape and any(True for _ in flow.parameters()):
+            raise ValueError(
+                f"{type(flow).__name__} has weights of its own, which a batch of q would share; "
+                "fit one q at a time"
+            )
         self.flow = flow
-        self.loc = nn.Parameter(torch.zeros(flow.dim))
-        self.log_scale = nn.Parameter(torch.zeros(flow.dim))
-        self.params = nn.Parameter(flow.initial_params())
+        self.loc = nn.Parameter(torch.zeros(*shape, flow.dim))
+        self.log_scale = nn.Parameter(torch.zeros(*shape, flow.dim))
+        params = torch.stack([flow.initial_params() for _ in range(shape.numel())])
+        self.params = nn.Parameter(params.view(*shape, flow.param_size))
 
     def forward(self) -> FlowPosterior:
-        """The posterior at the present parameters, batch shape ()."""
+        """q at the current parameters."""
         return FlowPosterior(self.loc, self.log_scale, self.flow, self.params, validate_args=False)
+
+    def members(self) -> list["UnconditionalPosterior"]:
+        """Each q of the batch by itself, with copies of its parameters; [self] if there is none."""
+        if self.loc.dim() == 1:
+            return [self]
+        members = []
+        rows = [p.detach().flatten(0, -2) for p in (self.loc, self.log_scale, self.params)]
+        for loc, log_scale, params in zip(*rows, strict=True):
+            member = UnconditionalPosterior(self.flow)
+            member.loc, member.log_scale = (
+                nn.Parameter(loc.clone()),
+                nn.Parameter(log_scale.clone()),
+            )
+            member.params = nn.Parameter(params.clone())
+            members.append(member)
+        return members
 
 
 def free_energy(draw: Draw, energy: Energy, beta: float = 1.0) -> Tensor:
-    """One-sample estimates of F_β at samples [S, 2] of q, in nats: [S]."""
+    """One-sample estimates of F_β in nats, [*sample, *batch], at samples [*sample, *batch, 2]."""
     return draw.log_q + beta * energy(draw.z)
 
 
@@ -61,23 +89,23 @@ def fit_energy(
     generator: torch.Generator | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Minimise F_β in place.
+    """Minimise F_β over the parameters of `posterior`, in place.
 
     Args:
-        posterior: q.
+        posterior: q, or a batch of q, each fitted as if it were alone.
         energy: U.
         num_steps: updates.
         optimizer: of q's parameters; None is Adam with learning rate 5e-3.
-        schedule: factor of the learning rate at each step.
-        grad_clip: largest norm of the gradient; None does not clip.
-        num_samples: fresh samples of q for each update.
+        schedule: what the learning rate is multiplied by at each step.
+        grad_clip: largest norm of the gradient of each q; None does not clip.
+        num_samples: new samples of each q per update.
         annealing_start: β at step 0.
         annealing_steps: steps until β = 1.
         generator: of the samples; None is torch's global one.
         on_step: called before each update; it may raise.
 
     Raises:
-        DivergenceError: F_β became NaN or infinite.
+        DivergenceError: F_β became NaN or infinite, in a batch for every q.
 
     >>> from nfvae import ENERGIES, Planar
     >>> posterior = UnconditionalPosterior(Planar(dim=2, num_transforms=8))
@@ -91,13 +119,23 @@ def fit_energy(
         on_step()
         beta = annealing_beta(step, annealing_start, annealing_steps)
         set_learning_rates(optimizer, schedule(step))
-        loss = free_energy(posterior().draw((num_samples,), generator), energy, beta).mean()
-        if not torch.isfinite(loss):
+        loss = free_energy(posterior().draw((num_samples,), generator), energy, beta).mean(0)
+        if not torch.isfinite(loss).any():
             raise DivergenceError(
-                f"the free energy became {loss.item()} at step {step}; try a lower learning rate"
+                f"the free energy became {loss.flatten()[0].item()} at step {step}; "
+                "try a lower learning rate"
             )
         optimizer.zero_grad()
-        loss.backward()
+        loss.sum().backward()
         if grad_clip is not None:
-            nn.utils.clip_grad_norm_(parameters, grad_clip)
+            _clip_each(parameters, grad_clip, loss.dim())
         optimizer.step()
+
+
+def _clip_each(parameters: Iterable[nn.Parameter], max_norm: float, num_batch_dims: int) -> None:
+    """Clip the norm of each q's gradient; a NaN in one does not reach the others."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    rows = torch.cat([g.flatten(num_batch_dims) for g in gradients], dim=-1)
+    factor = (max_norm / torch.linalg.vector_norm(rows, dim=-1)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor.view(*factor.shape, *(1 for _ in gradient.shape[num_batch_dims:])))

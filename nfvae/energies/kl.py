@@ -1,4 +1,4 @@
-"""How far a fitted q is from p = exp(−U)/Z, two ways, and Z itself.
+"""KL(q‖p) of a fitted q from p = exp(−U)/Z, estimated in two ways, and log Z.
 
 By samples: KL(q‖p) = E_q[log q + U] + log Z, with a standard error. It needs no inverse and covers
 the whole plane.
@@ -6,6 +6,7 @@ By the grid: ∫ q log(q/p) with log q by the flow's inverse. Its error comes fr
 cells and from the mass of q outside the square.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from nfvae.evaluation.elbo import standard_error
 from nfvae.grid import Grid
 from nfvae.posterior import FlowPosterior
 
-# Every target of this package has less than 1e-9 of its mass outside.
+# Each target of this package has less than 1e-9 of its mass outside this square.
 SQUARE = Grid.square(8.0, 400)
 
 CHUNK = 20_000
@@ -40,18 +41,21 @@ def kl_by_samples(
     log_z: float,
     generator: torch.Generator,
     num_samples: int = 200_000,
+    on_chunk: Callable[[], None] = lambda: None,
 ) -> Estimate:
-    """E_q[log q + U] + log Z for one q (batch shape ()); nats.
+    """E_q[log q + U] + log Z in nats, for one q (batch shape ()).
 
     Args:
-        q: in float64, for its sums.
+        q: in float64, which the sums need.
         energy: U.
         log_z: its log-normalizer.
         generator: of q's samples.
-        num_samples: rounded up to whole chunks.
+        num_samples: rounded up to a multiple of 20,000.
+        on_chunk: called before each 20,000 samples; it may raise.
     """
     differences = []
     for _ in range(0, num_samples, CHUNK):
+        on_chunk()
         draw = q.draw((CHUNK,), generator)
         differences.append(draw.log_q + energy(draw.z) + log_z)
     difference = torch.cat(differences)
@@ -67,13 +71,24 @@ class GridKl(NamedTuple):
 
 
 @torch.no_grad()
-def kl_on_grid(q: FlowPosterior, energy: Energy, log_z: float, grid: Grid = SQUARE) -> GridKl:
-    """∫ q log(q/p) over the grid for one q (batch shape ()), by the flow's inverse.
+def kl_on_grid(
+    q: FlowPosterior,
+    energy: Energy,
+    log_z: float,
+    grid: Grid = SQUARE,
+    on_chunk: Callable[[], None] = lambda: None,
+) -> GridKl:
+    """∫ q log(q/p) over the grid in nats for one q (batch shape ()), by the flow's inverse.
+
+    `on_chunk` is called before each 20 rows of the grid; it may raise.
 
     Raises:
         NotInvertibleError: the flow has no inverse that can be computed.
     """
-    # In portions that stay in the processor's cache.
-    log_q = torch.cat([q.log_prob(rows) for rows in grid.points.split(20)])
+    chunks = []
+    for rows in grid.points.split(20):  # small enough to stay in the processor's cache
+        on_chunk()
+        chunks.append(q.log_prob(rows))
+    log_q = torch.cat(chunks)
     log_p = -energy(grid.points) - log_z
     return GridKl(float(grid.kl(log_q, log_p)), float(grid.log_integral(log_q).exp()))

@@ -1,7 +1,7 @@
-"""q(z|x) against the true posterior p(z|x) ∝ p(x|z) p(z), by a grid over two latents.
+"""q(z|x) and the true posterior p(z|x) ∝ p(x|z) p(z) on a grid, for models with two latents.
 
-The integral of p(x|z) p(z) over the plane is p(x) itself, so the grid gives the likelihood
-without sampling, and KL(q(z|x) ‖ p(z|x)) = log p(x) − ELBO(x) can be checked term by term.
+The integral of p(x|z) p(z) over the plane is p(x), so the grid gives log p(x) without sampling, and
+KL(q(z|x) ‖ p(z|x)) = log p(x) − ELBO(x) can be checked.
 """
 
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from torch import Tensor
 from nfvae.grid import Grid
 from nfvae.vae import VAE
 
-# The posterior is looked for on a square of this side, in cells of this size. The square is widened
-# until p(x, z) is negligible on its rim, since the likelihood may outweigh the prior far out.
-CELL, SIDE = 0.05, 12.0
-NEGLIGIBLE = 15.0  # nats below the top
+# p(z|x) is first located on a square of this side, in cells of this size. The side is doubled until
+# p(x, z) is negligible at the edge: the likelihood can outweigh the prior far from the origin.
+CELL, SIDE = 0.1, 12.0
+NEGLIGIBLE = 15.0  # nats below the maximum
 NUM_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class PlanePosterior:
-    """One image's two posteriors on a window that holds both.
+    """Both posteriors of one image, on a square that holds them.
 
     Attributes:
-        grid: the window.
+        grid: the square.
         log_q: log q(z|x) at its points, [n, n].
-        log_p: log p(z|x), normalised over the window, [n, n].
+        log_p: log p(z|x), normalised over the square, [n, n].
         log_evidence: log p(x) in nats.
         kl: KL(q(z|x) ‖ p(z|x)) in nats.
-        mass: ∫ q over the window: 1 but for the cells' error and q's tails.
+        mass: ∫ q over the square; differs from 1 by the cells' error and by q's tails outside.
     """
 
     grid: Grid
@@ -49,8 +49,8 @@ def posterior_on_grid(
     Args:
         vae: two latents, in float64, on the CPU.
         x: the image, [C, H, W].
-        generator: of the samples of q that say where q lies.
-        n: cells a side of the window.
+        generator: of the samples of q that locate it.
+        n: cells per side of the square.
 
     Raises:
         NotInvertibleError: the flow has no inverse that can be computed.
@@ -73,27 +73,27 @@ def posterior_on_grid(
 
 
 def _log_joint(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x|z) + log p(z): [C, H, W], [n, n, 2] -> [n, n], one row of the grid at a time."""
+    """log p(x|z) + log p(z): [C, H, W], [n, n, 2] -> [n, n]; decodes one row at a time."""
     return torch.stack([vae.log_likelihood(row, x) + vae.prior.log_prob(row) for row in z])
 
 
 def _high_density_corners(vae: VAE, x: Tensor, side: float = SIDE) -> Tensor:
-    """Corners of the cells that hold all but a negligible part of p(z|x): [N, 2]."""
+    """Corners of all cells where p(z|x) is not negligible: [N, 2]."""
     coarse = Grid.square(side / 2, round(side / CELL))
     log_joint = _log_joint(vae, x, coarse.points)
     is_high = log_joint > log_joint.max() - NEGLIGIBLE
-    on_rim = torch.cat([is_high[[0, -1]].flatten(), is_high[:, [0, -1]].flatten()])
-    if on_rim.any():
+    at_edge = torch.cat([is_high[[0, -1]].flatten(), is_high[:, [0, -1]].flatten()])
+    if at_edge.any():
         return _high_density_corners(vae, x, 2 * side)
     centres = coarse.points[is_high]
     return torch.cat([centres - CELL, centres + CELL])
 
 
 def _window(points: Tensor, n: int) -> Grid:
-    """Around points, with a margin."""
+    """The square around all points, with a margin."""
     low, high = points.amin(0), points.amax(0)
-    margin = 0.1 * (high - low)
-    return Grid(_pair(low - margin), _pair(high + margin), n)
+    centre, half_side = (low + high) / 2, 0.6 * (high - low).max()
+    return Grid(_pair(centre - half_side), _pair(centre + half_side), n)
 
 
 def _pair(point: Tensor) -> tuple[float, float]:

@@ -1,8 +1,8 @@
-"""fit_energy.py: fit a flow to a 2-D energy, or compare many such fits in one figure."""
+"""fit_energy: fit a flow to a 2-D energy, or compare many such fits in one figure."""
 
 import sys
-import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +14,14 @@ from nfvae.experiments.composition import overrides
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task, write_results
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.figures.energy import energy_figure
+from nfvae.experiments.figures.energy import Fitted, energy_figure
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
 from nfvae.experiments.sections import check_section
-from nfvae.posterior import FlowPosterior
 
 
 class FitEnergyConfig(FitTask):
-    """What fit_energy.py takes: one fit, or a comparison of many."""
+    """The settings of fit_energy: one fit, or a comparison of many."""
 
     dir: Annotated[str, Field(min_length=1)] | None
     comparison: ComparisonConfig | None
@@ -30,12 +29,16 @@ class FitEnergyConfig(FitTask):
 
     @property
     def task(self) -> FitTask:
-        """The one fit, or what those of a comparison have in common."""
+        """The one fit, or what all fits of a comparison have in common."""
         return FitTask.model_validate({name: getattr(self, name) for name in FitTask.model_fields})
 
 
 def fit_energy(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; raises NfvaeError."""
+    """Fit, measure and draw; returns the exit status.
+
+    Raises:
+        NfvaeError: it cannot be done, or a fit of the comparison failed.
+    """
     config = check_section(FitEnergyConfig, composed)
     torch.set_num_threads(1)
     with stop_on_signals() as stop:
@@ -45,7 +48,7 @@ def fit_energy(composed: Mapping[str, Any]) -> int:
             else:
                 _compare(config, config.comparison, stop)
         except Interrupted as reason:
-            print(f"{reason}; complete fits are kept. To go on: {command_line()}", file=sys.stderr)
+            print(f"{reason}; complete fits are kept. To resume: {command_line()}", file=sys.stderr)
             return EXIT_STATUS
     return 0
 
@@ -54,10 +57,11 @@ def _fit_one(config: FitEnergyConfig, stop: StopRequest) -> None:
     task = config.task
     task.check()
     folder = Path("outputs") / task.name if config.dir is None else Path(config.dir)
-    results = run_task(task, folder, stop)
-    fitted = load_posterior(task, folder), results["kl"]
-    save_png(energy_figure({task.energy: [fitted]}, [task.title]), folder / "figure.png")
-    print(_line(results))
+    results = run_task(task, folder, stop, partial(print, flush=True))
+    print(_line(results), flush=True)
+    fitted = Fitted(task.title, load_posterior(task, folder), results["kl"])
+    figure = energy_figure({str(task.energy): [fitted]}, stop.check)
+    save_png(figure, folder / "figure.png", dpi=110)
     print(f"written to  {folder}")
 
 
@@ -72,23 +76,22 @@ def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRe
     folder = Path("outputs") / name if config.dir is None else Path(config.dir)
     fits = folder / "fits"
 
-    started = time.perf_counter()
-    by_name = {}
-    for results in run_tasks(tasks, fits, config.num_workers, stop):
-        print(_line(results), flush=True)
-        by_name[FitTask.model_validate(results["config"]).name] = results
-    rows: dict[str, list[tuple[FlowPosterior, float]]] = {
+    by_name = run_tasks(tasks, fits, config.num_workers, stop, _print_line)
+    write_results(folder, {"fits": [by_name[task.name] for task in tasks]})
+    rows: dict[str, list[Fitted]] = {
         energy: [
-            (load_posterior(task, fits / task.name), by_name[task.name]["kl"])
+            Fitted(task.title, load_posterior(task, fits / task.name), by_name[task.name]["kl"])
             for task in tasks
             if task.energy == energy
         ]
         for energy in comparison.energies
     }
-    titles = [task.title for task in tasks if task.energy == comparison.energies[0]]
-    write_results(folder, {"fits": [by_name[task.name] for task in tasks]})
-    save_png(energy_figure(rows, titles), folder / "figure.png")
-    print(f"written to  {folder} and {fits} after {time.perf_counter() - started:.0f} s")
+    save_png(energy_figure(rows, stop.check), folder / "figure.png", dpi=110)
+    print(f"written to  {folder}; the fits are in {fits}")
+
+
+def _print_line(results: Mapping[str, Any]) -> None:
+    print(_line(results), flush=True)
 
 
 def _line(results: Mapping[str, Any]) -> str:
@@ -98,8 +101,10 @@ def _line(results: Mapping[str, Any]) -> str:
     )
     if results["kl_grid"] is not None:
         line += f", {results['kl_grid']:.4f} by the grid"
-        if (
-            abs(results["grid_mass"] - 1) > 1e-3
-        ):  # q has filaments thinner than a cell, or far tails
-            line += f" (which sees {results['grid_mass']:.3f} of q)"
-    return f"{line}; fitted in {results['fit_seconds']:.0f} s"
+        # q can have filaments thinner than a cell, or far tails.
+        if abs(results["grid_mass"] - 1) > 1e-3:
+            line += f" (which holds {results['grid_mass']:.3f} of q)"
+    number = len(results["restart_kls"])
+    if number > 1:
+        line += f"; best of {number} starts"
+    return f"{line}; {results['fit_seconds']:.0f} s"

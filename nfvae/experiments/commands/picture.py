@@ -1,4 +1,4 @@
-"""picture.py: draw what a run has learned."""
+"""picture: draw reconstructions and samples of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from nfvae.experiments.storage.run_folder import RunFolder
 
 
 class PictureConfig(Section):
-    """What picture.py takes."""
+    """The settings of picture."""
 
     run: str
     file: Annotated[str, Field(min_length=1)] | None
@@ -25,7 +25,11 @@ class PictureConfig(Section):
 
 
 def picture(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; the figure goes to picture.png; raises NfvaeError."""
+    """Draw the figure; returns the exit status.
+
+    Raises:
+        NfvaeError: the run or the file cannot be used.
+    """
     config = check_section(PictureConfig, composed)
     folder = RunFolder(Path(config.run))
     file = folder.path / "picture.png" if config.file is None else Path(config.file)

@@ -1,13 +1,15 @@
-"""posterior_2d.py: q(z|x) beside the true posterior, for runs with two latents."""
+"""posterior_2d: q(z|x) beside the true posterior p(z|x), for runs with two latents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field, field_validator
 
 from nfvae.data import Dataset
+from nfvae.evaluation.elbo import standard_error
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
 from nfvae.experiments.config import Config, Seed
 from nfvae.experiments.errors import ConfigError
@@ -19,15 +21,17 @@ from nfvae.experiments.sections import Section, check_section
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
+from nfvae.vae import VAE
 
 Index = Annotated[int, Field(ge=0)]
 
 
 class Posterior2dConfig(Section):
-    """What posterior_2d.py takes."""
+    """The settings of posterior_2d."""
 
-    run: Annotated[list[str], Field(min_length=1, max_length=8)]
+    run: Annotated[list[str], Field(min_length=1, max_length=64)]
     images: Annotated[list[Index], Field(min_length=1, max_length=20)]
+    num_images: Annotated[int, Field(ge=0)]
     file: Annotated[str, Field(min_length=1)] | None
     seed: Seed
 
@@ -38,35 +42,106 @@ class Posterior2dConfig(Section):
 
 
 def posterior_2d(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; raises NfvaeError."""
+    """Print KL(q‖p(z|x)) and draw both; returns the exit status.
+
+    Raises:
+        NfvaeError: a run has no two latents, or the runs cannot be compared.
+    """
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
     runs = {run: RunFolder(Path(run)).parse_config() for run in config.run}
     first = _check(runs)
+    groups = group_by_seed(runs)
     file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
     require_file(file, ".png")
     data = read_data(first.data)
     x = _images(data, config.images)
+    many = _evenly_spaced(data, config.num_images)
+
     columns = []
-    for run in runs:
-        vae = load_vae(run).double()
+    for title, members in groups.items():
+        vae = load_vae(members[0]).double()
         generator = torch.Generator().manual_seed(config.seed)
         columns.append([posterior_on_grid(vae, image, generator) for image in x])
-        print(f"{run}")
+        print(f"{title} ({members[0]})")
         for index, posterior in zip(config.images, columns[-1], strict=True):
             print(_line(index, posterior), flush=True)
     figure = posterior_figure(
-        [image.mean(0) for image in x],
-        list(zip(*columns, strict=True)),
-        [f"{run.flow['name']} K={run.K}" for run in runs.values()],
+        [image.mean(0) for image in x], list(zip(*columns, strict=True)), list(groups)
     )
-    save_png(figure, file)
+    save_png(figure, file, dpi=110)
     print(f"written to  {file}")
+    if config.num_images > 1:
+        _print_means(groups, runs, many, config.seed)
     return 0
 
 
+def group_by_seed(runs: Mapping[str, Config]) -> dict[str, list[str]]:
+    """Title of a model -> its runs, which differ in their seed only.
+
+    Raises:
+        ConfigError: two runs of one model have the same seed.
+    """
+    groups: list[list[str]] = []
+    for run, config in runs.items():
+        for group in groups:
+            differing = {
+                key for key, *_ in differences(runs[group[0]].model_dump(), config.model_dump())
+            }
+            if differing <= {"seed"}:
+                for other in group:
+                    if runs[other].seed == config.seed:
+                        raise ConfigError(f"run={run} and {other} are the same model and seed")
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    titles = [f"{runs[group[0]].flow['name']} K={runs[group[0]].K}" for group in groups]
+    return {
+        title if titles.count(title) == 1 else f"{title} {Path(group[0]).name}": group
+        for title, group in zip(titles, groups, strict=True)
+    }
+
+
+def mean_kl(vae: VAE, images: torch.Tensor, seed: int) -> tuple[float, float, int]:
+    """KL(q(z|x) ‖ p(z|x)) averaged over images [N, C, H, W], N ≥ 2.
+
+    Returns:
+        The mean and its standard error over images in nats, and the number of images for which
+        the grid misses more than 1 % of q.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = [posterior_on_grid(vae, image, generator) for image in images]
+    kls = torch.tensor([each.kl for each in found])
+    return float(kls.mean()), standard_error(kls), sum(abs(each.mass - 1) > 0.01 for each in found)
+
+
+def _print_means(
+    groups: Mapping[str, Sequence[str]],
+    runs: Mapping[str, Config],
+    images: torch.Tensor,
+    seed: int,
+) -> None:
+    print(f"KL(q(z|x)‖p(z|x)), mean over {len(images)} test images ± standard error over images:")
+    means: dict[str, list[float]] = {}
+    for title, members in groups.items():
+        for run in members:
+            kl, error, missed = mean_kl(load_vae(run).double(), images, seed)
+            means.setdefault(title, []).append(kl)
+            note = f"; the grid misses more than 1 % of q for {missed} images" if missed else ""
+            print(
+                f"  {title} seed={runs[run].seed}: {kl:.3f} ± {error:.3f} nats ({run}){note}",
+                flush=True,
+            )
+    print("mean ± standard deviation over seeds:")
+    for title, kls in means.items():
+        spread = f" ± {stdev(kls):.3f}" if len(kls) > 1 else ""
+        seeds = "1 seed" if len(kls) == 1 else f"{len(kls)} seeds"
+        print(f"  {title}: {fmean(kls):.3f}{spread} nats ({seeds})")
+
+
 def _check(runs: Mapping[str, Config]) -> Config:
-    """The runs can be compared; returns the first one's configuration."""
+    """Check that the runs can be compared; returns the first one's configuration."""
     first = next(iter(runs.values()))
     for run, config in runs.items():
         if config.latent_dim != 2:
@@ -88,8 +163,15 @@ def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
     return data.test.batch(torch.tensor(indices)).double()
 
 
+def _evenly_spaced(data: Dataset, number: int) -> torch.Tensor:
+    """`number` test images, since parts of a split can be easier than others: [N, C, H, W]."""
+    if number > len(data.test):
+        raise ConfigError(f"num_images={number} is more than the {len(data.test)} test images")
+    return data.test.batch(torch.arange(number) * len(data.test) // max(1, number)).double()
+
+
 def _line(index: int, posterior: PlanePosterior) -> str:
     return (
         f"  test image {index}: KL(q(z|x)‖p(z|x)) {posterior.kl:.3f} nats, "
-        f"log p(x) {posterior.log_evidence:.2f} nats, q in the window {posterior.mass:.4f}"
+        f"log p(x) {posterior.log_evidence:.2f} nats, q on the grid {posterior.mass:.4f}"
     )

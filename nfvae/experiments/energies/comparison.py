@@ -1,22 +1,25 @@
-"""Many fits side by side: energies by flows and numbers of steps."""
+"""Many fits to compare: each energy with each flow at each K."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import torch
 from pydantic import Field, model_validator
 
+from nfvae.errors import NfvaeError
 from nfvae.experiments.config import NumTransforms
-from nfvae.experiments.energies.task import EnergyName, FitTask, run_task
-from nfvae.experiments.interruption import StopRequest, stop_on_signals
+from nfvae.experiments.energies.task import EnergyName, FitTask, read_results
+from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
 from nfvae.experiments.sections import Section
+
+# -P: a file in the current folder that is named like a module of the library is not that module.
+WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.energies.worker")
 
 
 class ComparisonConfig(Section):
-    """Rows, and columns: each flow at each K."""
+    """The rows of the figure (energies), and its columns (each flow at each K)."""
 
     name: Annotated[str, Field(pattern=r"^\w+$")]
     energies: Annotated[list[EnergyName], Field(min_length=1)]
@@ -24,7 +27,7 @@ class ComparisonConfig(Section):
     K: Annotated[list[NumTransforms], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _one_folder_a_fit(self) -> Self:
+    def _one_folder_per_fit(self) -> Self:
         families = [flow.get("name") for flow in self.flows]
         lists: dict[str, Sequence[Any]] = {
             "energies": self.energies,
@@ -34,11 +37,11 @@ class ComparisonConfig(Section):
         for key, values in lists.items():
             for value in values:
                 if values.count(value) > 1:
-                    raise ValueError(f"has {value} twice in {key}; compare them by two commands")
+                    raise ValueError(f"has {value} twice in {key}; give it once")
         return self
 
     def tasks(self, like: FitTask) -> list[FitTask]:
-        """All fits, row by row; seed and settings of the fit are those of `like`."""
+        """All fits, row by row, with the seed and settings of `like`."""
         return [
             like.model_copy(update={"energy": energy, "flow": flow, "K": K})
             for energy in self.energies
@@ -48,31 +51,78 @@ class ComparisonConfig(Section):
 
 
 def run_tasks(
-    tasks: Sequence[FitTask], parent: Path, num_workers: int, stop: StopRequest
-) -> Iterator[dict[str, Any]]:
-    """Results as they become ready, each fit in a folder of its own, one thread a worker.
+    tasks: Sequence[FitTask],
+    parent: Path,
+    num_workers: int,
+    stop: StopRequest,
+    on_result: Callable[[dict[str, Any]], None],
+) -> dict[str, dict[str, Any]]:
+    """Run each fit in a process and a folder of its own; returns the results by the tasks' names.
+
+    A fit that fails does not keep the others from running. What a fit prints goes to fit.log.
+
+    Args:
+        tasks: with different names.
+        parent: folder of the fits' folders.
+        num_workers: processes at once, one thread each.
+        stop: ends all fits when it is set.
+        on_result: called with each result as soon as it is there.
 
     Raises:
-        Interrupted: `stop` was set, or a worker was told to stop; complete fits are kept.
-        NfvaeError: as `run_task`.
+        Interrupted: `stop` was set; complete fits are kept.
+        NfvaeError: a fit failed, or a folder holds another fit; complete fits are kept.
     """
-    # The longest first, so that no worker is left alone with one at the end.
-    waiting = sorted(tasks, key=lambda task: task.K)
-    running: set[Future[dict[str, Any]]] = set()
-    # Spawned, not forked: a fork of a process whose torch has started threads can hang.
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
-        while waiting or running:
-            # Never more than the workers hold: what is queued in the pool cannot be taken back.
-            while waiting and len(running) < num_workers:
-                task = waiting.pop()
-                running.add(pool.submit(_work, task, parent / task.name))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-            stop.check()
+    results = _Results({task.name: (task, parent / task.name) for task in tasks}, on_result)
+    # The longest first, so that no single long fit is left at the end.
+    waiting = sorted((task for task in tasks if not results.read(task.name)), key=lambda t: -t.K)
+    jobs = [
+        Job(
+            task.name,
+            (*WORKER, task.model_dump_json(), str(parent / task.name)),
+            parent / task.name / "fit.log",
+        )
+        for task in waiting
+    ]
+    outcomes = run_jobs(jobs, num_workers, stop, results)
+    stop.check()
+    failed = [outcome for outcome in outcomes if outcome.state != "done"]
+    if failed:
+        reason = failed[0].reason.removeprefix("error: ")
+        raise NfvaeError(
+            f"{len(failed)} of {len(tasks)} fits failed; {failed[0].job.name}: {reason} "
+            f"(see {failed[0].job.log}). Complete fits are kept: give the same command again to "
+            "run the others"
+        )
+    return results.by_name
 
 
-def _work(task: FitTask, folder: Path) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    with stop_on_signals() as stop:
-        return run_task(task, folder, stop)
+class _Results:
+    """Watches the processes and reads the result of each that is done."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, tuple[FitTask, Path]],
+        on_result: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.by_name: dict[str, dict[str, Any]] = {}
+        self._tasks = tasks
+        self._on_result = on_result
+
+    def read(self, name: str) -> bool:
+        """Whether the fit is complete; its result is then kept."""
+        results = read_results(*self._tasks[name])
+        if results is None:
+            return False
+        self.by_name[name] = results
+        self._on_result(results)
+        return True
+
+    def started(self, job: Job) -> None:
+        """Nothing to do."""
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.state == "done":
+            self.read(outcome.job.name)
+
+    def poll(self) -> None:
+        """Nothing to do."""

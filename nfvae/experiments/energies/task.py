@@ -1,11 +1,12 @@
-"""One fit from its description to its files.
+"""One fit, from its settings to its files.
 
-results.json (written last: the fit is complete)  posterior.pt  samples.npy  figure.png
+Files: posterior.pt, samples.npy, and results.json, which is written last: it marks a complete fit.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,10 +14,10 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from nfvae.energies.fit import UnconditionalPosterior, fit_energy
-from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
-from nfvae.energies.targets import ENERGIES
-from nfvae.errors import NotInvertibleError
+from nfvae.energies.fit import UnconditionalPosterior, fit_energy, free_energy
+from nfvae.energies.kl import GridKl, kl_by_samples, kl_on_grid, log_normalizer
+from nfvae.energies.targets import ENERGIES, Energy
+from nfvae.errors import DivergenceError, NotInvertibleError
 from nfvae.experiments.build import build_optimizer
 from nfvae.experiments.config import NumTransforms, Optim, Seed
 from nfvae.experiments.errors import CheckpointError, RunFolderError
@@ -33,22 +34,25 @@ from nfvae.seeds import stream_seed
 from nfvae.training.schedule import warmup_decay
 
 NUM_SAVED_SAMPLES = 10_000
+NUM_RANKING_SAMPLES = 20_000
+"""To choose the best of several starts."""
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
 
 
 class FitConfig(Section):
-    """How long a flow is fitted, by how many samples of q per update, and β's rise."""
+    """Updates per start, samples of q per update, the rise of β, and the number of starts."""
 
     max_steps: Annotated[int, Field(ge=1)]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
     annealing_start: Annotated[float, Field(ge=0, le=1)]
     annealing_steps: Annotated[int, Field(ge=1)]
+    restarts: Annotated[int, Field(ge=1, le=1000)]
 
 
 class FitTask(Section):
-    """Everything a fit depends on."""
+    """Everything that a fit depends on."""
 
     energy: EnergyName
     flow: dict[str, Any]
@@ -59,45 +63,69 @@ class FitTask(Section):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return f"{self.energy}_{self.flow['name']}_K{self.K}_seed{self.seed}"
 
     @property
     def title(self) -> str:
-        """For a figure."""
+        """The title in a figure."""
         return f"{self.flow['name']} K={self.K}"
 
     def check(self) -> None:
-        """What can be found wrong before any work.
+        """Check what can be checked before any work.
 
         Raises:
-            ConfigError: flow and options do not go together, or not into memory.
+            ConfigError: the flow does not take these options, or the fit does not fit into memory.
         """
         flow, K = check_flow(self.flow, self.K)
         size = flow_size(flow, 2, K)
+        at_once = torch.Size(self.batches[0]).numel()
         require_memory(
-            size.param_size + size.num_weights,
+            at_once * (size.param_size + size.num_weights),
             numbers_per_parameter(self.optim),
-            self.fit.num_samples * 2 * (self.K + 1),
+            at_once * self.fit.num_samples * 2 * (self.K + 1),
             available_memory(torch.device("cpu")),
-            {"K": self.K, **sizes(self.flow), "fit.num_samples": self.fit.num_samples},
+            {
+                "K": self.K,
+                **sizes(self.flow),
+                "fit.num_samples": self.fit.num_samples,
+                "fit.restarts": self.fit.restarts,
+            },
         )
 
-    def posterior(self) -> UnconditionalPosterior:
-        """Where the fit starts; draws from torch's global generator.
+    @property
+    def batches(self) -> list[tuple[int, ...]]:
+        """Batch shapes of the starts: all at once, or one by one if the flow has weights."""
+        flow, K = check_flow(self.flow, self.K)
+        restarts = self.fit.restarts
+        return [()] * restarts if flow_size(flow, 2, K).num_weights else [(restarts,)]
+
+    def posterior(self, batch_shape: Sequence[int] = ()) -> UnconditionalPosterior:
+        """New starts of the fit, drawn from torch's global generator.
 
         Raises:
-            ConfigError: flow and options do not go together, or not with two dimensions.
+            ConfigError: the flow does not take these options, or not in two dimensions.
         """
         flow, K = check_flow(self.flow, self.K)
-        return UnconditionalPosterior(build_flow(flow, 2, K))
+        return UnconditionalPosterior(build_flow(flow, 2, K), batch_shape)
 
 
-def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
-    """Fit, measure and write; returns what results.json holds. A complete fit is not repeated.
+def run_task(
+    task: FitTask,
+    folder: Path,
+    stop: StopRequest,
+    on_start: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Fit from several starts, measure the best and write; returns the content of results.json.
 
-    Seeds torch's global generator: a task gives the same numbers wherever it runs (same thread
-    count and processor).
+    A complete fit is read instead of repeated. Seeds torch's global generator: the same task gives
+    the same numbers in any process (same thread count and processor).
+
+    Args:
+        task: the settings.
+        folder: gets the files.
+        stop: ends the fit when it is set.
+        on_start: called with a line of text after each start.
 
     Raises:
         ConfigError, RunFolderError, DivergenceError: it cannot be done.
@@ -109,31 +137,17 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     task.check()
     made_by = provenance()
     make_output_folder(folder, "dir=")
-    torch.manual_seed(stream_seed(task.seed, "weights"))
-    posterior = task.posterior()
-    generator = torch.Generator().manual_seed(stream_seed(task.seed, "training"))
     energy = ENERGIES[task.energy]
+    log_z = log_normalizer(energy)
+    generator = torch.Generator().manual_seed(stream_seed(task.seed, "training"))
     started, started_cpu = time.perf_counter(), time.process_time()
-    optim = task.optim
-    fit_energy(
-        posterior,
-        energy,
-        task.fit.max_steps,
-        optimizer=build_optimizer(optim, posterior.parameters()),
-        schedule=warmup_decay(task.fit.max_steps, optim.warmup_steps, optim.decay),
-        grad_clip=optim.grad_clip,
-        num_samples=task.fit.num_samples,
-        annealing_start=task.fit.annealing_start,
-        annealing_steps=task.fit.annealing_steps,
-        generator=generator,
-        on_step=stop.check,
-    )
+    posterior, restart_kls = _best_start(task, energy, log_z, generator, stop, on_start)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
 
     num_parameters = sum(p.numel() for p in posterior.parameters())
     q = posterior.double()()
-    log_z = log_normalizer(energy)
-    kl = kl_by_samples(q, energy, log_z, generator)
+    kl = kl_by_samples(q, energy, log_z, generator, on_chunk=stop.check)
+    grid = _kl_on_grid(q, energy, log_z, stop)
     results = {
         "energy": task.energy,
         "flow": task.flow["name"],
@@ -141,9 +155,11 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
         "seed": task.seed,
         "kl": kl.value,
         "kl_se": kl.standard_error,
-        **_grid_figures(q, task, log_z),
+        "kl_grid": None if grid is None else grid.value,
+        "grid_mass": None if grid is None else grid.mass,
         "log_z": log_z,
         "free_energy": kl.value - log_z,
+        "restart_kls": restart_kls,
         "steps": task.fit.max_steps,
         "num_parameters": num_parameters,
         "fit_seconds": seconds,
@@ -162,8 +178,72 @@ def run_task(task: FitTask, folder: Path, stop: StopRequest) -> dict[str, Any]:
     return results
 
 
+def _best_start(
+    task: FitTask,
+    energy: Energy,
+    log_z: float,
+    generator: torch.Generator,
+    stop: StopRequest,
+    on_start: Callable[[str], None],
+) -> tuple[UnconditionalPosterior, list[float | None]]:
+    """Fit from each start; the one of lowest free energy, and the KL of each (None: it diverged).
+
+    Raises:
+        DivergenceError: every start diverged.
+        Interrupted: `stop` was set.
+    """
+    torch.manual_seed(stream_seed(task.seed, "weights"))
+    best, kls = None, list[float | None]()
+    for batch_shape in task.batches:
+        posterior = task.posterior(batch_shape)
+        _fit(task, posterior, energy, generator, stop)
+        with torch.no_grad():
+            # New samples: those of the fit's last steps would favour q that has adapted to them.
+            draw = posterior().draw((NUM_RANKING_SAMPLES,), generator)
+            estimates = free_energy(draw, energy).mean(0).flatten() + log_z
+        for kl, member in zip(estimates.tolist(), posterior.members(), strict=True):
+            kls.append(kl if isfinite(kl) else None)
+            result = f"KL(q‖p) {kl:.3f} nats" if isfinite(kl) else "diverged"
+            on_start(f"{task.name}: start {len(kls)} of {task.fit.restarts}: {result}")
+            if isfinite(kl) and (best is None or kl < best[0]):
+                best = kl, member
+    if best is None:
+        raise DivergenceError("the free energy of every fit is NaN or infinite; lower optim.lr")
+    return best[1], kls
+
+
+def _fit(
+    task: FitTask,
+    posterior: UnconditionalPosterior,
+    energy: Energy,
+    generator: torch.Generator,
+    stop: StopRequest,
+) -> None:
+    optim, fit = task.optim, task.fit
+    fit_energy(
+        posterior,
+        energy,
+        fit.max_steps,
+        optimizer=build_optimizer(optim, posterior.parameters()),
+        schedule=warmup_decay(fit.max_steps, optim.warmup_steps, optim.decay),
+        grad_clip=optim.grad_clip,
+        num_samples=fit.num_samples,
+        annealing_start=fit.annealing_start,
+        annealing_steps=fit.annealing_steps,
+        generator=generator,
+        on_step=stop.check,
+    )
+
+
+def _kl_on_grid(q: FlowPosterior, energy: Energy, log_z: float, stop: StopRequest) -> GridKl | None:
+    try:
+        return kl_on_grid(q, energy, log_z, on_chunk=stop.check)
+    except NotInvertibleError:
+        return None
+
+
 def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
-    """results.json of a complete fit of just this task; None if there is none yet.
+    """The content of results.json of a complete fit of this task; None if there is none yet.
 
     Raises:
         RunFolderError: it is damaged, or of another configuration.
@@ -171,7 +251,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
     file = folder / "results.json"
     if not file.exists():
         return None
-    results = read_results_json(file, {"config", "energy", "flow", "K", *PRINTED})
+    results = read_results_json(file, {"config", "energy", "flow", "K", "restart_kls", *PRINTED})
     check_numbers(file, results, PRINTED, or_null={"kl_grid", "grid_mass"})
     if results["config"] != task.model_dump(mode="json"):
         raise RunFolderError(
@@ -182,7 +262,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
 
 
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
-    """Declare a folder's work complete."""
+    """Write results.json, which marks the folder as complete."""
     make_output_folder(folder, "dir=")
     write_json(folder / "results.json", results)
 
@@ -200,16 +280,8 @@ def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:
     except (KeyError, RuntimeError, AttributeError, TypeError) as error:
         summary = str(error).splitlines()[0]
         raise CheckpointError(
-            f"{file} does not fit {task.name} ({summary}); delete {folder / 'results.json'} to "
-            "have both made again"
+            f"{file} does not fit {task.name} ({summary}); delete {folder / 'results.json'} and "
+            "give the same command again"
         ) from None
     fitted: FlowPosterior = posterior.requires_grad_(False)()
     return fitted
-
-
-def _grid_figures(q: FlowPosterior, task: FitTask, log_z: float) -> dict[str, float | None]:
-    try:
-        grid = kl_on_grid(q, ENERGIES[task.energy], log_z)
-    except NotInvertibleError:
-        return {"kl_grid": None, "grid_mass": None}
-    return {"kl_grid": grid.value, "grid_mass": grid.mass}

@@ -1,1 +1,30 @@
-"""Figures and grids of images, made from results, logs or a model."""
+"""Figures and grids of images, made from results, logs or a model.
+
+All figures are `matplotlib.figure.Figure` objects, drawn without pyplot, so no backend is needed.
+"""
+
+import os
+import sys
+from contextlib import suppress
+
+
+def _import_without_backend() -> None:
+    """Import matplotlib also if MPLBACKEND names a backend that is not installed here.
+
+    Notebooks set this variable for all processes that they start, also for those of another
+    environment. matplotlib reads it when it is imported, and then refuses an unknown backend. A
+    known one is set afterwards, as matplotlib does it, for a user who imports pyplot.
+    """
+    backend = os.environ.pop("MPLBACKEND")
+    try:
+        import matplotlib
+
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
+    finally:
+        os.environ["MPLBACKEND"] = backend
+
+
+# Otherwise each module imports matplotlib, which is slow, where it needs it.
+if os.environ.get("MPLBACKEND") and "matplotlib" not in sys.modules:
+    _import_without_backend()

@@ -1,6 +1,7 @@
 """Targets beside the flows fitted to them, as in figure 3 of Rezende & Mohamed 2015."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -17,30 +18,41 @@ from nfvae.posterior import FlowPosterior
 WINDOW = Grid.square(BOX, 160)
 
 
+class Fitted(NamedTuple):
+    """A fit to draw."""
+
+    title: str
+    q: FlowPosterior
+    """In float64, batch shape ()."""
+    kl: float
+    """KL(q‖p) in nats."""
+
+
 @torch.no_grad()
 def energy_figure(
-    fits: Mapping[str, Sequence[tuple[FlowPosterior, float]]], titles: Sequence[str]
+    fits: Mapping[str, Sequence[Fitted]], on_panel: Callable[[], None] = lambda: None
 ) -> Figure:
-    """One row per energy: the target density, then the density and KL of each fit.
-
-    The panels of a row share their colours.
+    """One row per energy: the target density, then the density of each fit, in the same colours.
 
     Args:
-        fits: name of the energy -> (q in float64, KL(q‖p) in nats) for each title.
-        titles: of the columns with fits.
+        fits: by the names of the energies; the same number for each.
+        on_panel: called before each panel; it may raise.
     """
     rows = []
     for name, row in fits.items():
         energy = ENERGIES[name]
         target = (-energy(WINDOW.points) - log_normalizer(energy)).exp()
-        peak = float(target.max())
-        panels = [Panel(density_of(q, WINDOW), WINDOW, peak, f"KL {kl:.2f}") for q, kl in row]
-        rows.append([Panel(target, WINDOW, peak), *panels])
-    return density_figure(rows, ["target", *titles], list(fits))
+        panels = [Panel(f"target {name}", target, WINDOW, float(target.max()))]
+        for title, q, kl in row:
+            on_panel()
+            density = density_of(q, WINDOW)
+            panels.append(Panel(f"{title}\nKL {kl:.3f}", density, WINDOW, panels[0].peak))
+        rows.append(panels)
+    return density_figure(rows)
 
 
 def density_of(q: FlowPosterior, grid: Grid, num_samples: int = 2_000_000) -> Tensor:
-    """q at a grid's points [n, n], by the flow's inverse or, if it has none, from samples."""
+    """q at a grid's points [n, n]: by the flow's inverse or, if it has none, from samples."""
     try:
         return q.log_prob(grid.points).exp()
     except NotInvertibleError:

@@ -1,4 +1,4 @@
-"""q(z|x) beside p(z|x) for several images and several models with two latents."""
+"""q(z|x) beside p(z|x), for several images and several models with two latents."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def posterior_figure(
     posteriors: Sequence[Sequence[PlanePosterior]],
     titles: Sequence[str],
 ) -> Figure:
-    """One row per image x: x, then the true posterior and q of each model, in the same colours.
+    """One row per image x: x, then for each model p(z|x) and q(z|x), in the same colours.
 
     Args:
         images: [h, w] each, 0 to 1.
@@ -24,14 +24,10 @@ def posterior_figure(
     rows: list[list[Panel | Tensor]] = []
     for image, row in zip(images, posteriors, strict=True):
         panels: list[Panel | Tensor] = [image]
-        for posterior in row:
-            p, q = posterior.log_p.exp(), posterior.log_q.exp()
+        for title, posterior in zip(titles, row, strict=True):
+            p, q, grid = posterior.log_p.exp(), posterior.log_q.exp(), posterior.grid
             peak = float(p.max())
-            panels.append(Panel(p, posterior.grid, peak))
-            panels.append(Panel(q, posterior.grid, peak, f"KL {posterior.kl:.2f}"))
+            panels.append(Panel(f"{title}\np(z|x)", p, grid, peak))
+            panels.append(Panel(f"{title}\nq(z|x), KL {posterior.kl:.2f}", q, grid, peak))
         rows.append(panels)
-    columns = [
-        "x",
-        *(name for title in titles for name in (f"p(z|x)\n{title}", f"q(z|x)\n{title}")),
-    ]
-    return density_figure(rows, columns, shared_window=False, panel_inches=1.45)
+    return density_figure(rows, shared_window=False)

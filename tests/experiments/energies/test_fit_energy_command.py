@@ -2,28 +2,40 @@
 
 import json
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from nfvae.energies import UnconditionalPosterior
+from nfvae.energies import ENERGIES, UnconditionalPosterior
+from nfvae.energies import fit_energy as fit_2d
 from nfvae.errors import NotInvertibleError
 from nfvae.experiments.commands.fit_energy import fit_energy
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task
 from nfvae.experiments.errors import CheckpointError, ConfigError, RunFolderError
-from nfvae.experiments.figures.energy import WINDOW, density_of, energy_figure
+from nfvae.experiments.figures.energy import WINDOW, Fitted, density_of, energy_figure
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.flows import FLOWS
+from nfvae.posterior import FlowPosterior
 
 
 @pytest.fixture
 def short_task(make_fit_config):
+    short = (
+        "K=2",
+        "fit.restarts=2",
+        "fit.max_steps=30",
+        "fit.num_samples=32",
+        "fit.annealing_steps=20",
+        "optim.warmup_steps=0",
+    )
+
     def make(*overrides: str) -> FitTask:
-        return make_fit_config(
-            "K=2", "fit.max_steps=30", "fit.num_samples=32", "fit.annealing_steps=20", *overrides
-        ).task
+        names = {override.split("=")[0] for override in overrides}
+        mine = [each for each in short if each.split("=")[0] not in names]
+        return make_fit_config(*mine, *overrides).task
 
     return make
 
@@ -35,11 +47,10 @@ def fast_measure(monkeypatch):
     from nfvae.experiments.energies import task
     from nfvae.grid import Grid
 
-    monkeypatch.setattr(
-        task, "kl_by_samples", lambda q, u, z, g: kl.kl_by_samples(q, u, z, g, 20_000)
-    )
-    small = Grid.square(8.0, 100)
-    monkeypatch.setattr(task, "kl_on_grid", lambda q, u, z: kl.kl_on_grid(q, u, z, small))
+    by_samples = partial(kl.kl_by_samples, num_samples=20_000)
+    monkeypatch.setattr(task, "kl_by_samples", by_samples)
+    on_grid = partial(kl.kl_on_grid, grid=Grid.square(8.0, 100))
+    monkeypatch.setattr(task, "kl_on_grid", on_grid)
 
 
 @pytest.mark.usefixtures("fast_measure")
@@ -80,7 +91,63 @@ def test_the_command_fits_and_draws(make_fit_config, tmp_path, monkeypatch, caps
     results = json.loads((folder / "results.json").read_text())
     assert (folder / "figure.png").stat().st_size > 10_000
     out = capsys.readouterr().out
+    assert "U2_planar_K2_seed0: start 4 of 4: KL(q‖p) " in out
     assert f"U2 planar K=2: KL(q‖p) {results['kl']:.4f} ± {results['kl_se']:.4f} nats" in out
+
+
+@pytest.mark.usefixtures("fast_measure")
+@pytest.mark.parametrize("flow", ["planar", "nice"])
+def test_the_best_start_is_kept(short_task, tmp_path, flow):
+    """Planar flows are fitted all at once, NICE, which has weights, one after the other."""
+    lines = []
+    task = short_task(f"flow={flow}", "fit.restarts=4", "energy=U3")
+    results = run_task(task, tmp_path, StopRequest(), lines.append)
+    kls = results["restart_kls"]
+    assert len(set(kls)) == len(lines) == 4
+    assert max(kls) - min(kls) > 0.1
+    assert results["kl"] == pytest.approx(min(kls), abs=0.05)  # by other samples
+
+
+@pytest.mark.usefixtures("fast_measure")
+def test_a_start_that_diverges_does_not_stop_the_others(short_task, tmp_path, monkeypatch):
+    task = short_task("fit.restarts=3")
+    posterior = FitTask.posterior
+
+    def one_is_nan(task, batch_shape=()):
+        made = posterior(task, batch_shape)
+        if batch_shape:
+            made.loc.data[1] = torch.nan
+        return made
+
+    monkeypatch.setattr(FitTask, "posterior", one_is_nan)
+    results = run_task(task, tmp_path, StopRequest())
+    assert [kl is None for kl in results["restart_kls"]] == [False, True, False]
+    assert results["kl"] < 10
+
+
+def test_a_fit_in_a_batch_is_the_fit_alone():
+    """Also where the gradient is clipped: each q by its own norm."""
+    batch = UnconditionalPosterior(FLOWS["planar"](2, 3), (2,)).double()
+    alone = batch.members()[0]
+    with torch.no_grad():
+        batch.loc[1] += 30.0  # a gradient far larger than that of the other
+    for clip in (None, 0.5):
+        kls = []
+        for posterior in (batch, alone):
+            noise = torch.Generator().manual_seed(0)
+            draws = torch.randn(20, 16, 2, 2, generator=noise, dtype=torch.float64)
+            steps = iter(draws if posterior is batch else draws[:, :, 0])
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(FlowPosterior, "_noise", lambda *_, steps=steps: next(steps))
+                optimizer = torch.optim.SGD(posterior.parameters(), lr=0.01)
+                fit_2d(posterior, ENERGIES["U1"], 20, optimizer=optimizer, grad_clip=clip)
+            kls.append(posterior.loc.detach().view(-1, 2)[0])
+        torch.testing.assert_close(*kls)
+
+
+def test_a_batch_would_share_the_weights_of_a_flow():
+    with pytest.raises(ValueError, match="NICE has weights of its own"):
+        UnconditionalPosterior(FLOWS["nice"](2, 2), (3,))
 
 
 @pytest.mark.usefixtures("fast_measure")
@@ -110,6 +177,7 @@ BAD = [
     ("energy=U9", "energy=U9", "'U1', 'U2', 'U3' or 'U4'"),
     ("K=-1", "K=-1", "greater than or equal to 0"),
     ("fit.max_steps=0", "fit.max_steps=0", "greater than or equal to 1"),
+    ("fit.restarts=0", "fit.restarts=0", "greater than or equal to 1"),
     ("fit.annealing_start=2", "fit.annealing_start=2", "less than or equal to 1"),
     ("optim.lr=nan", "optim.lr=nan", "finite number"),
     ("num_workers=0", "num_workers=0", "greater than or equal to 1"),
@@ -163,10 +231,12 @@ def test_a_signal_ends_a_fit(short_task, tmp_path):
 @pytest.mark.slow
 def test_comparison_in_processes_is_what_one_process_finds(short_task, tmp_path):
     tasks = [short_task("fit.max_steps=5", f"seed={seed}") for seed in (0, 1, 2)]
-    found = list(run_tasks(tasks, tmp_path, 2, StopRequest()))
-    assert sorted(results["seed"] for results in found) == [0, 1, 2]
+    told = []
+    found = run_tasks(tasks, tmp_path, 2, StopRequest(), told.append)
+    assert list(found) == [task.name for task in tasks]
+    assert sorted(results["seed"] for results in told) == [0, 1, 2]
     alone = run_task(tasks[0], tmp_path / "alone", StopRequest())
-    assert alone["kl"] == next(results["kl"] for results in found if results["seed"] == 0)
+    assert alone["kl"] == found[tasks[0].name]["kl"]
 
 
 def test_figure_counts_samples_where_there_is_no_inverse(monkeypatch):
@@ -182,5 +252,11 @@ def test_figure_counts_samples_where_there_is_no_inverse(monkeypatch):
     assert float((counted - exact).abs().mean() / exact.mean()) < 0.2
     cell = np.exp(WINDOW.log_cell)
     assert float(counted.sum() * cell) == pytest.approx(float(exact.sum() * cell), abs=1e-3)
-    figure = energy_figure({"U1": [(q, 1.0)], "U2": [(q, 2.0)]}, ["none"])
-    assert len(figure.axes) == 4
+    figure = energy_figure({name: [Fitted("none K=0", q, 1.25)] for name in ("U1", "U2")})
+    assert [axes.get_title() for axes in figure.axes] == [
+        "target U1", "none K=0\nKL 1.250", "target U2", "none K=0\nKL 1.250",
+    ]  # fmt: skip
+    for axes in figure.axes:  # large enough to read, at the resolution of the file
+        assert axes.get_aspect() == 1
+    width, height = figure.get_size_inches() * 110 / 2
+    assert min(width, height) > 180

@@ -1,0 +1,31 @@
+"""One fit of a comparison, in a process of its own.
+
+python -m nfvae.experiments.energies.worker TASK FOLDER, with the task as JSON. A signal ends it at
+once: its files are complete or absent at any moment.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from nfvae.errors import NfvaeError
+from nfvae.experiments.energies.task import FitTask, run_task
+from nfvae.experiments.errors import fail
+from nfvae.experiments.interruption import StopRequest
+
+
+def main(task: str, folder: str) -> int:
+    """Do the fit; returns the exit status. The result is in the folder's results.json."""
+    torch.set_num_threads(1)
+    try:
+        fit = FitTask.model_validate_json(task)
+        run_task(fit, Path(folder), StopRequest(), partial(print, flush=True))
+    except NfvaeError as error:
+        return fail(str(error))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
