@@ -13,13 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Binarization = Literal["dynamic", "fixed", "static"]
-"""How pixels become bits.
+Binarization = Literal["dynamic", "fixed", "static", "none"]
+"""How pixels become bits. Levels are read as probabilities.
 
 `dynamic`: training bits are drawn anew for every batch; validation and test are `fixed`'s draw, so
     that all runs are measured on the same binary images.
 `fixed`: one seeded draw of all splits, the same for everybody.
-`static`: the bits that Larochelle published.
+`static`: bits that somebody else drew once and published, as Larochelle those of MNIST.
+`none`: no bits; pixels stay levels or real numbers.
 """
 
 # One stream for each split, so that its draw does not depend on whether another was drawn.
@@ -47,3 +48,15 @@ def fixed_bernoulli(levels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.
     rng = np.random.RandomState(seed)
     r = rng.randint(0, 255, levels.shape, dtype=np.uint8)
     return (r < levels) * np.uint8(255)
+
+
+def check_binarization(binarization: str, *allowed: Binarization) -> None:
+    """Check that a data set can be binarized in this way.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if binarization not in allowed:
+        raise ValueError(
+            f"binarization={binarization!r} is unknown here; allowed: {', '.join(allowed)}"
+        )

@@ -1,7 +1,8 @@
-"""From arrays of grey levels or of bits to the splits of a data set of bits."""
+"""From arrays of images to the splits of a data set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,7 @@ import torch
 
 from nfvae.data.binarize import FIXED_SEEDS, Binarization, fixed_bernoulli
 from nfvae.data.dataset import Dataset, Split, SplitName, digest
-
-Array = npt.NDArray[np.uint8]
+from nfvae.likelihoods.base import Values
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Images:
     """One split as it was read.
 
     Attributes:
-        pixels: uint8 [N, C, H, W]: grey levels, or bits as 0 and 255.
-        labels: uint8 [N], or None.
+        pixels: [N, C, H, W]: uint8 grey levels, bits as uint8 0 and 255, or float32 in [0, 1].
+        labels: integers [N], or None.
     """
 
-    pixels: Array
-    labels: Array | None = None
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    labels: npt.NDArray[np.integer[Any]] | None = None
 
 
 def binarized_dataset(
@@ -32,31 +32,42 @@ def binarized_dataset(
     binarization: Binarization,
     train_on_val: bool = False,
 ) -> Dataset:
-    """A data set of bits.
+    """A data set of bits; with the binarization `none`, of levels or of real numbers.
+
+    Bits are drawn from levels: real numbers in [0, 1] are rounded to the nearest k/255 first, so
+    that a bit's probability changes by at most 1/510.
 
     Args:
         name: of the data set.
         images: train, val and test; bits as 0 and 255 where binarization is `static`.
         binarization: how bits are drawn.
-        train_on_val: the validation images are trained on too, and there is no validation. Their
-            fixed bits are those that they have as a split of their own.
+        train_on_val: train on the validation images too, with no validation. Their fixed bits are
+            those that they have as a split of their own.
     """
+    levels = all(part.pixels.dtype == np.uint8 for part in images.values())
+    values: Values = "bits"
+    if binarization == "none":
+        values = "levels" if levels else "reals"
+
+    def pixels_of(part: SplitName, dynamic: bool) -> npt.NDArray[Any]:
+        pixels: npt.NDArray[Any] = images[part].pixels
+        if binarization in ("none", "static"):
+            return pixels
+        if not levels:
+            pixels = np.rint(pixels * 255).astype(np.uint8)
+        return pixels if dynamic else fixed_bernoulli(pixels, FIXED_SEEDS[part])
 
     def split(*parts: SplitName) -> Split:
         dynamic = binarization == "dynamic" and "train" in parts
-        pixels = [images[part].pixels for part in parts]
-        if binarization != "static" and not dynamic:
-            pixels = [
-                fixed_bernoulli(levels, FIXED_SEEDS[part])
-                for levels, part in zip(pixels, parts, strict=True)
-            ]
         labels = [found for part in parts if (found := images[part].labels) is not None]
+        joined = np.concatenate([pixels_of(part, dynamic) for part in parts])
         # torch needs memory that it may write to; arrays that view a file's bytes are read-only.
-        owned = np.require(np.concatenate(pixels), requirements=["C", "W"])
+        owned = np.require(joined, requirements=["C", "W"])
         return Split(
             torch.from_numpy(owned),
             torch.from_numpy(np.concatenate(labels).astype(np.int64)) if labels else None,
             dynamic,
+            values,
         )
 
     splits: dict[SplitName, Split] = (

@@ -1,15 +1,25 @@
 """Finding and reading data files. Each failure is a DataError of one line with the file's name.
 
-Files are read as bytes and nothing in them is executed.
+Files are read as bytes, at most as many as the format can need, and nothing in them is executed.
 """
 
 import gzip
 import hashlib
+import os
+import stat
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from nfvae.errors import DataError
+
+MAX_BYTES = 2**32
+"""The most that is read from one file of unknown length, after unpacking: data sets are held in
+memory, and a small packed file may unpack to any size."""
+
+CACHE = "~/.cache/nfvae"
+"""Default folder of data sets that the package does not hold itself."""
 
 
 def root_folder(root: str) -> Path:
@@ -20,50 +30,114 @@ def root_folder(root: str) -> Path:
     """
     if not root:
         raise DataError("root is empty; name the folder that holds the files")
+    return expand(root, "root")
+
+
+def expand(path: str, key: str) -> Path:
+    """A path with ~ expanded; `key` names it in the message.
+
+    Raises:
+        DataError: there is no such user, or it holds a null character.
+    """
+    if "\0" in path:
+        raise DataError(f"{key}={path!r} holds a null character")
     try:
-        return Path(root).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:
-        raise DataError(f"root={root}: there is no such user") from None
+        raise DataError(f"{key}={path}: there is no such user") from None
 
 
-def find_file(name: str, root: Path, subfolders: Sequence[str]) -> Path:
+def find_file(name: str, root: Path, subfolders: Sequence[str], source: str = "") -> Path:
     """Path of `name`, or of `name` with .gz, in the first of root's subfolders that holds it.
+
+    Args:
+        name: of the file.
+        root: folder that the user named.
+        subfolders: of root, in the order in which they are searched; "." is root itself.
+        source: where to get the file, for the message.
 
     Raises:
         DataError: root is not a folder, or none of its subfolders holds the file.
     """
+    hint = f"; get it from {source}" if source else ""
     if not root.is_dir():
         fault = "is a file" if root.exists() else "does not exist"
-        raise DataError(f"root={root} {fault}; it must be the folder that holds {name}")
-    folders = [root / sub for sub in subfolders]
-    places = [folder / (name + suffix) for folder in folders for suffix in ("", ".gz")]
+        raise DataError(f"root={root} {fault}; it must be the folder that holds {name}{hint}")
+    places = _places(name, root, subfolders)
     for path in places:
         if path.is_file():
             return path
     for path in places:
         if path.is_dir():
             raise DataError(f"{path} is a folder; it must be the data file itself")
-    where = " or ".join(map(str, folders))
-    raise DataError(f"no {name} and no {name}.gz in {where}; root must name their folder")
+        if path.exists():
+            raise DataError(f"{path} is not a regular file")
+    where = " or ".join(str(root / sub) for sub in subfolders)
+    raise DataError(f"no {name} and no {name}.gz in {where}; root must name their folder{hint}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Contents of a file, unzipped when its name ends in .gz.
+def has_file(name: str, root: Path, subfolders: Sequence[str]) -> bool:
+    """Whether `find_file` would find it."""
+    return any(path.is_file() for path in _places(name, root, subfolders))
+
+
+def _places(name: str, root: Path, subfolders: Sequence[str]) -> list[Path]:
+    return [root / sub / (name + suffix) for sub in subfolders for suffix in ("", ".gz")]
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Contents of a regular file, unzipped when its name ends in .gz.
+
+    Args:
+        path: of the file. Symbolic links are followed.
+        limit: the most bytes it may hold (unzipped); None is `MAX_BYTES`.
 
     Raises:
-        DataError: the file cannot be read, or is no complete gzip file though its name says so.
+        DataError: the file cannot be read, is not a regular file, is larger than the limit, or is
+            not a complete gzip file though its name says so.
+    """
+    limit = MAX_BYTES if limit is None else limit
+    content = read_start(path, limit + 1)
+    if len(content) > limit:
+        raise DataError(f"{path} is too large: it holds more than {limit} bytes")
+    return content
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file, at most `size`, otherwise as `read_bytes`.
+
+    Raises:
+        DataError: as `read_bytes`, but for files of any length.
     """
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return file.read()
-        return path.read_bytes()
+        with _open_regular(path) as file:
+            # read(n) allocates n bytes first, so n is what is there, or small.
+            if path.suffix != ".gz":
+                return file.read(min(size, os.fstat(file.fileno()).st_size))
+            with gzip.open(file) as unzipped:
+                chunks: list[bytes] = []
+                while size and (chunk := unzipped.read(min(size, 2**20))):
+                    chunks.append(chunk)
+                    size -= len(chunk)
+                return b"".join(chunks)
     except EOFError:
         raise DataError(f"{path} is cut short: its gzip stream has no end; copy it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); it must be gzip, as its name says") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    # Opening a fifo would wait for its writer without O_NONBLOCK (which Windows does not have).
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise DataError(f"{path} is {what}; it must be the data file itself")
+    return os.fdopen(descriptor, "rb")
 
 
 def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None:
@@ -78,3 +152,15 @@ def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None
             f"{path} is not the published {known_as}: sha256 of its (unzipped) bytes is "
             f"{found}, must be {sha256}"
         )
+
+
+def check_length(found: int, size: int, path: Path | str) -> None:
+    """Check the number of bytes of a file or of a part of it.
+
+    Raises:
+        DataError: it differs from what its header says.
+    """
+    if found != size:
+        fault = "is cut short" if found < size else "goes on after its end"
+        more = " or more" if found > size else ""  # its reader may have stopped there
+        raise DataError(f"{path} {fault}: {found} bytes{more}, must be {size}")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nfvae.data.binarize import Binarization
+from nfvae.data.binarize import Binarization, check_binarization
 from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
-from nfvae.data.files import check_digest, find_file, read_bytes, root_folder
-from nfvae.data.idx import parse_idx
+from nfvae.data.files import check_digest, find_file, read_start, root_folder
+from nfvae.data.idx import idx_size, parse_idx
 from nfvae.data.static import read_static_mnist
 
 EMBEDDED = Path(__file__).parent / "mnist"
@@ -24,6 +24,8 @@ LAYOUTS = (".", "MNIST/raw", "raw")
 
 NUM_TRAIN = 50_000
 
+Bytes = npt.NDArray[np.uint8]
+
 
 @register("mnist")
 def mnist(
@@ -32,10 +34,12 @@ def mnist(
     binarization: Binarization = "dynamic",
     train_on_val: bool = False,
 ) -> Dataset:
-    """MNIST as bits.
+    """MNIST: 28×28 grey levels, 10 digits, bits by default.
 
     Args:
-        root: folder with your own copy of the files; None reads the embedded ones.
+        root: folder with your own copy, the IDX files (gzipped or not) in it or in
+            torchvision's subfolders; for static bits see `nfvae.data.static`. None reads the
+            embedded ones.
         binarization: see `nfvae.data.binarize.Binarization`.
         train_on_val: train on all 60,000 images, with no validation.
 
@@ -43,27 +47,25 @@ def mnist(
         DataError: a file is missing, damaged, or not what it claims to be.
         ValueError: no such binarization.
     """
+    check_binarization(binarization, "dynamic", "fixed", "static", "none")
     folder = None if root is None else root_folder(root)
-    if binarization == "static":
-        images = read_static_mnist(folder)
-    elif binarization in ("dynamic", "fixed"):
-        images = _read_levels(folder)
-    else:
-        raise ValueError(
-            f"binarization={binarization!r} is unknown; allowed: dynamic, fixed, static"
-        )
+    images = read_static_mnist(folder) if binarization == "static" else _read_levels(folder)
     return binarized_dataset("mnist", images, binarization, train_on_val)
 
 
 def _read_levels(root: Path | None) -> dict[SplitName, Images]:
-    pixels = read_mnist_file(TRAIN_IMAGES, root)[:, None]
-    labels = read_mnist_file(TRAIN_LABELS, root)
-    test_pixels = read_mnist_file(TEST_IMAGES, root)[:, None]
-    test_labels = read_mnist_file(TEST_LABELS, root)
+    return split_idx(*(read_mnist_file(file, root) for file in FILES))
+
+
+def split_idx(
+    pixels: Bytes, labels: Bytes, test_pixels: Bytes, test_labels: Bytes
+) -> dict[SplitName, Images]:
+    """The three splits from the arrays of the four files: [60000, 28, 28], [60000], …"""
+    pixels = pixels[:, None]
     return {
         "train": Images(pixels[:NUM_TRAIN], labels[:NUM_TRAIN]),
         "val": Images(pixels[NUM_TRAIN:], labels[NUM_TRAIN:]),
-        "test": Images(test_pixels, test_labels),
+        "test": Images(test_pixels[:, None], test_labels),
     }
 
 
@@ -98,14 +100,27 @@ TEST_LABELS = IdxFile(
 )
 
 
-def read_mnist_file(file: IdxFile, root: Path | None = None) -> npt.NDArray[np.uint8]:
+FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+
+def read_mnist_file(file: IdxFile, root: Path | None = None) -> Bytes:
     """Array of one MNIST file, from `root` or, without one, from this package.
 
     Raises:
         DataError: the file is missing, unreadable, or not MNIST's byte for byte.
     """
     path = find_file(file.name, EMBEDDED if root is None else root, LAYOUTS)
-    content = read_bytes(path)
+    return read_idx_file(file, path, f"MNIST {file.name}")
+
+
+def read_idx_file(file: IdxFile, path: Path, known_as: str) -> Bytes:
+    """Array of a published IDX file.
+
+    Raises:
+        DataError: the file is unreadable, or not the published one byte for byte.
+    """
+    # One byte too many is read, so that a file that goes on after its end is found out.
+    content = read_start(path, idx_size(file.shape) + 1)
     array = parse_idx(content, file.shape, path)
-    check_digest(content, file.sha256, path, f"MNIST {file.name}")
+    check_digest(content, file.sha256, path, known_as)
     return array

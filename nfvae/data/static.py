@@ -2,26 +2,32 @@
 
 Salakhutdinov & Murray (2008) drew the bits. Larochelle published them as three text files without
 labels: one image per line, 784 digits 0 or 1 with spaces between them. The package embeds the bits
-in a packed archive (see data/mnist/README.md); `root` reads your copy of the text files instead.
-The expected sha256 of these is from TensorFlow Datasets (url_checksums/binarized_mnist.txt).
+in a packed archive (see data/mnist/README.md). `root` reads your copy instead: the text files or
+the archive. The sha256 of the text files is from TensorFlow Datasets (url_checksums/
+binarized_mnist.txt).
 """
 
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from nfvae.data.binarized import Images
 from nfvae.data.dataset import SplitName
-from nfvae.data.files import check_digest, find_file, read_bytes
+from nfvae.data.files import check_digest, find_file, has_file, read_bytes
+from nfvae.data.npy import find_array, parse_npz
 from nfvae.errors import DataError
 
+Bytes = npt.NDArray[np.uint8]
+
 EMBEDDED = Path(__file__).parent / "mnist" / "static_bits.npz"
+
+PACKED = ("static_bits.npz", "static_mnist_bits.npz")
+
+MAX_PACKED_BYTES = 10_000_000  # of the archive; its 70,000 rows of 98 bytes are 6.9 million
 
 # In the folder itself, or in one of the name that the files' first server gave it.
 LAYOUTS = (".", "binarized_mnist")
@@ -66,57 +72,84 @@ def read_static_mnist(root: Path | None) -> dict[SplitName, Images]:
     """The three splits, bits as 0 and 255, without labels.
 
     Args:
-        root: folder with your copy of Larochelle's text files; None reads the embedded bits.
+        root: folder with your copy of Larochelle's text files or of the packed archive
+            static_bits.npz; None reads the embedded archive.
 
     Raises:
         DataError: a file is missing, unreadable, or not the published one.
     """
-    read = read_embedded if root is None else partial(read_static_file, root=root)
-    return {name: Images(read(file) * np.uint8(255)) for name, file in FILES.items()}
+    return {name: Images(_reader(root)(file) * np.uint8(255)) for name, file in FILES.items()}
 
 
-def read_embedded(file: AmatFile) -> npt.NDArray[np.uint8]:
+def _reader(root: Path | None) -> Callable[[AmatFile], Bytes]:
+    if root is None:
+        return read_embedded
+    for name in PACKED:
+        if has_file(name, root, LAYOUTS):
+            return partial(read_packed, path=find_file(name, root, LAYOUTS))
+    return partial(read_static_file, root=root)
+
+
+def read_embedded(file: AmatFile) -> Bytes:
     """One split from the embedded archive, as bytes 0 and 1: [num_images, 1, 28, 28].
 
     Raises:
         DataError: the archive is damaged.
     """
     try:
-        with np.load(BytesIO(EMBEDDED.read_bytes()), allow_pickle=False) as archive:
-            bits = np.unpackbits(archive[file.split], axis=1, count=784)
-    except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{EMBEDDED} is damaged ({error}); install the package again") from None
-    check_digest(bits.tobytes(), file.bits_sha256, EMBEDDED, f"static MNIST {file.split}")
+        return read_packed(file, EMBEDDED)
+    except DataError as error:
+        raise DataError(f"{error}; install the package again") from None
+
+
+def read_packed(file: AmatFile, path: Path) -> Bytes:
+    """One split from a packed archive, as bytes 0 and 1: [num_images, 1, 28, 28].
+
+    Args:
+        file: the split.
+        path: a .npz file with arrays train, valid and test, rows of 98 bytes by numpy.packbits.
+
+    Raises:
+        DataError: it is unreadable, damaged, or holds other bits.
+    """
+    arrays = parse_npz(read_bytes(path, MAX_PACKED_BYTES), path, [file.split])
+    packed = find_array(arrays, file.split, (file.num_images, 98), path)
+    if packed.dtype != np.uint8:
+        raise DataError(f"{path}, array {file.split}, holds {packed.dtype}, must hold uint8")
+    bits = np.unpackbits(packed.astype(np.uint8, copy=False), axis=1, count=784)
+    check_digest(bits.tobytes(), file.bits_sha256, path, f"static MNIST {file.split}")
     return bits.reshape(file.num_images, 1, 28, 28)
 
 
-def read_static_file(file: AmatFile, root: Path) -> npt.NDArray[np.uint8]:
+def read_static_file(file: AmatFile, root: Path) -> Bytes:
     """Images of one text file as bytes 0 and 1: [num_images, 1, 28, 28].
 
     Raises:
         DataError: the file is missing, unreadable, or not Larochelle's byte for byte.
     """
     path = find_file(file.name, root, LAYOUTS)
-    content = read_bytes(path)
+    # At most a space after each digit and two characters at the end of each line.
+    content = read_bytes(path, file.num_images * (2 * 784 + 2))
     bits = parse_amat(content, (file.num_images, 784), path)
     check_digest(content, file.sha256, path, file.name)
     return bits.reshape(file.num_images, 1, 28, 28)
 
 
-def parse_amat(content: bytes, shape: tuple[int, int], path: Path) -> npt.NDArray[np.uint8]:
+def parse_amat(content: bytes, shape: tuple[int, int] | None, path: Path) -> Bytes:
     """Lines of spaced digits 0 and 1 as an array of bytes 0 and 1.
 
     Args:
         content: the whole file.
-        shape: number of lines, and of digits per line, that it must hold.
+        shape: number of lines, and of digits per line, that it must hold; None takes any number of
+            lines as long as the first one.
         path: where it came from, for messages.
 
     Raises:
         DataError: another number of lines or of digits per line, or a character other than 0 and 1.
     """
-    num_lines, num_digits = shape
     # Four times as fast as np.loadtxt, and the error can name the line.
     lines = content.translate(None, b" \r").splitlines()
+    num_lines, num_digits = shape or (len(lines), len(lines[0]) if lines else 0)
     for number, line in enumerate(lines, 1):
         if len(line) != num_digits:
             raise DataError(
@@ -124,7 +157,9 @@ def parse_amat(content: bytes, shape: tuple[int, int], path: Path) -> npt.NDArra
             )
     if len(lines) != num_lines:
         raise DataError(f"{path} holds {len(lines)} lines, must be {num_lines}")
-    bits = np.frombuffer(b"".join(lines), np.uint8).reshape(shape) - np.uint8(ord("0"))
+    bits = np.frombuffer(b"".join(lines), np.uint8).reshape(num_lines, num_digits) - np.uint8(
+        ord("0")
+    )
     if (bits > 1).any():  # below "0" wraps around to above 1
         number = int((bits > 1).any(axis=1).argmax()) + 1
         raise DataError(f"{path} line {number} holds something other than the digits 0 and 1")

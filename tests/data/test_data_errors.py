@@ -122,10 +122,10 @@ def test_flipped_bits_in_gzip(tmp_path: Path) -> None:
 
 
 def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path) -> bytes:
+    def refuse(*args: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("os.open", refuse)
     one_line(lambda: read_bytes(tmp_path / "x"), str(tmp_path / "x"), "Permission denied")
 
 
