@@ -52,8 +52,7 @@ class DiscretizedLogistic(Likelihood):
         log_above = logsigmoid((k + 0.5 - loc) / scale)  # log P(≤ k)
         log_below = logsigmoid((loc - k + 0.5) / scale)  # log P(≥ k)
         # σ(b) − σ(a) = σ(b) σ(−a) (1 − exp(a − b)) has no cancellation; b − a = 1/scale.
-        width = (1 / scale).clamp(min=torch.finfo(scale.dtype).tiny)
-        inner = log_above + log_below + torch.log(-torch.expm1(-width))
+        inner = log_above + log_below + torch.log(-torch.expm1(-1 / scale))
         log_mass = torch.where(k == 0, log_above, torch.where(k == 255, log_below, inner))
         return log_mass.sum((-3, -2, -1))
 

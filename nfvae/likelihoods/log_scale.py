@@ -1,4 +1,4 @@
-"""Scales that cannot become so small that a likelihood has no finite gradient."""
+"""Scales that stay where likelihoods and their gradients are finite."""
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -10,5 +10,8 @@ INITIAL_LOG_SCALE = -2.0
 
 
 def floored(log_scale: Tensor) -> Tensor:
-    """A smooth lower bound: −7 + softplus(l + 7), close to l where l is above −5: [*] -> [*]."""
-    return MIN_LOG_SCALE + softplus(log_scale - MIN_LOG_SCALE)
+    """−7 + softplus(l + 7): above −7, and close to l where l is above −5: [*] -> [*].
+
+    At most 20, where a distribution of values of size 1 is flat and exp is far from overflow.
+    """
+    return MIN_LOG_SCALE + softplus(log_scale.clamp(max=20) - MIN_LOG_SCALE)
