@@ -23,7 +23,23 @@ from nfvae.likelihoods import (
 TYPES = [torch.float32, torch.float64]
 LOCS = [-1e4, -3.0, -0.2, 0.0, 1e-3, 0.5, 0.73, 1.0, 1.4, 1e4]
 LOG_SCALES = [-1e4, -30.0, -7.0, -6.5, -4.0, -2.0, 0.0, 3.0, 20.0, 1e4]
-LOGITS = [-1e4, -300.0, -20.0, -1.0, -0.6, -1e-3, -1e-9, 0.0, 1e-9, 1e-3, 0.6, 1.0, 20.0, 300.0, 1e4]
+LOGITS = [
+    -1e4,
+    -300.0,
+    -20.0,
+    -1.0,
+    -0.6,
+    -1e-3,
+    -1e-9,
+    0.0,
+    1e-9,
+    1e-3,
+    0.6,
+    1.0,
+    20.0,
+    300.0,
+    1e4,
+]
 LEVELS = [k / 255 for k in range(256)]
 
 EVERY = {
@@ -52,7 +68,11 @@ def images_of(likelihood, shape=(3, 2, 4, 4), dtype=torch.float64):
     kind = likelihood.accepts[0]
     if kind == "bits":
         return torch.randint(2, shape).to(dtype)
-    return torch.randint(256, shape).to(dtype) / 255 if kind == "levels" else torch.rand(shape).to(dtype)
+    return (
+        torch.randint(256, shape).to(dtype) / 255
+        if kind == "levels"
+        else torch.rand(shape).to(dtype)
+    )
 
 
 def test_every_registered_likelihood_is_tested_here():
@@ -83,7 +103,9 @@ def test_shared_scale_is_the_scale_of_every_pixel():
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 100, 254, 255])
-@pytest.mark.parametrize(("loc", "log_scale"), [(0.4, -4.0), (-0.3, -6.9), (2.0, 5.0), (0.39, -20.0)])
+@pytest.mark.parametrize(
+    ("loc", "log_scale"), [(0.4, -4.0), (-0.3, -6.9), (2.0, 5.0), (0.39, -20.0)]
+)
 def test_logistic_masses_are_mpmaths(k, loc, log_scale):
     """From the definition, with 1000 digits: in the tails the two σ agree to hundreds."""
     with mpmath.workdps(1000):
@@ -140,11 +162,12 @@ def test_continuous_bernoulli_integrates_to_one(dtype, logit):
 @pytest.mark.parametrize("logit", [-2000.0, -0.61, -0.59, -1e-3, -1e-12, 0.0, 1e-8, 0.3, 5.0, 80.0])
 def test_continuous_bernoulli_is_mpmaths(dtype, logit):
     """Density, mean and both gradients, from C(λ) in the paper's form, with 1000 digits."""
-    l = torch.tensor(logit, dtype=dtype)
+    one = torch.tensor(logit, dtype=dtype).view(1, 1, 1)
     with mpmath.workdps(1000):
-        exact = mpmath.mpf(l.item())
+        exact = mpmath.mpf(one.item())
 
-        def log_density(eta, x=mpmath.mpf(0.25)):
+        def log_density(eta):
+            x = mpmath.mpf(0.25)
             lam = 1 / (1 + mpmath.exp(-eta))
             c = 2 if lam == 0.5 else 2 * mpmath.atanh(1 - 2 * lam) / (1 - 2 * lam)
             return x * mpmath.log(lam) + (1 - x) * mpmath.log(1 - lam) + mpmath.log(c)
@@ -152,20 +175,26 @@ def test_continuous_bernoulli_is_mpmaths(dtype, logit):
         step = mpmath.mpf(10) ** -100
         expected = float(log_density(exact))
         slope = float((log_density(exact + step) - log_density(exact - step)) / (2 * step))
-    parameters = l.view(1, 1, 1).requires_grad_()
+    parameters = one.clone().requires_grad_()
     found = ContinuousBernoulli().log_prob(parameters, torch.full((1, 1, 1), 0.25, dtype=dtype))
     (gradient,) = torch.autograd.grad(found, parameters)
-    exact_to = {"rel": 1e-13, "abs": 1e-14} if dtype == torch.float64 else {"rel": 3e-6, "abs": 1e-6}
+    exact_to = (
+        {"rel": 1e-13, "abs": 1e-14} if dtype == torch.float64 else {"rel": 3e-6, "abs": 1e-6}
+    )
     assert found.item() == pytest.approx(expected, **exact_to)
-    exact_to = {"rel": 1e-12, "abs": 1e-14} if dtype == torch.float64 else {"rel": 1e-5, "abs": 1e-6}
+    exact_to = (
+        {"rel": 1e-12, "abs": 1e-14} if dtype == torch.float64 else {"rel": 1e-5, "abs": 1e-6}
+    )
     assert gradient.item() == pytest.approx(slope, **exact_to)
     # d log p/dl = x − E[x].
-    mean = ContinuousBernoulli().mean(l.view(1, 1, 1)).item()
+    mean = ContinuousBernoulli().mean(one).item()
     assert mean == pytest.approx(0.25 - slope, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize(("loc", "log_std"), list(itertools.product([-3.0, 0.4, 1e3], [-30.0, -7.0, 0.0, 9.0])))
+@pytest.mark.parametrize(
+    ("loc", "log_std"), list(itertools.product([-3.0, 0.4, 1e3], [-30.0, -7.0, 0.0, 9.0]))
+)
 def test_gaussian_of_reals_integrates_to_one(dtype, loc, log_std):
     likelihood = Gaussian(dequantize=False)
     std = float(np.exp(-7 + np.logaddexp(0, log_std + 7)))
@@ -230,7 +259,9 @@ def test_gradient_in_the_parameters_is_the_finite_difference(likelihood):
         return
     direction = torch.randn_like(parameters)
     step = 1e-6 * direction
-    difference = likelihood.log_prob(parameters + step, x) - likelihood.log_prob(parameters - step, x)
+    difference = likelihood.log_prob(parameters + step, x) - likelihood.log_prob(
+        parameters - step, x
+    )
     parameters.requires_grad_()
     (gradient,) = torch.autograd.grad(likelihood.log_prob(parameters, x).sum(), parameters)
     expected = (difference / 2e-6).sum()
