@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nfvae import flows, likelihoods, networks
+    from nfvae import flows, likelihoods, networks, priors
     from nfvae.data import Dataset, load_dataset
     from nfvae.energies import ENERGIES, fit_energy
     from nfvae.evaluation import estimate_elbo, estimate_nll, nll
@@ -41,11 +41,18 @@ if TYPE_CHECKING:
         Spline,
         TriangularSylvester,
     )
-    from nfvae.likelihoods import Bernoulli, Likelihood
+    from nfvae.likelihoods import (
+        Bernoulli,
+        Categorical,
+        ContinuousBernoulli,
+        DiscretizedLogistic,
+        Gaussian,
+        Likelihood,
+    )
     from nfvae.networks import Decoder, Encoder
     from nfvae.objective import Objective, elbo, elbo_terms, importance_weighted
     from nfvae.posterior import FlowPosterior
-    from nfvae.prior import Prior, StandardNormal
+    from nfvae.priors import GaussianMixture, Prior, StandardNormal
     from nfvae.training import Callback, PrintProgress, Training, Validation, fit
     from nfvae.vae import VAE
 
@@ -58,13 +65,18 @@ __all__ = [
     "VAE",
     "Bernoulli",
     "Callback",
+    "Categorical",
     "Compose",
+    "ContinuousBernoulli",
     "Dataset",
     "Decoder",
+    "DiscretizedLogistic",
     "Encoder",
     "Flow",
     "FlowPosterior",
     "FullRank",
+    "Gaussian",
+    "GaussianMixture",
     "Householder",
     "HouseholderSylvester",
     "Identity",
@@ -95,12 +107,13 @@ __all__ = [
     "load_dataset",
     "networks",
     "nll",
+    "priors",
     "train",
 ]
 
 # Modules that names come from, tried in this order. Only the last needs the experiments half.
 _HOMES = (
-    *("vae", "flows", "networks", "likelihoods", "prior", "posterior", "objective", "data"),
+    *("vae", "flows", "networks", "likelihoods", "priors", "posterior", "objective", "data"),
     *("training", "evaluation", "energies", "experiments.api"),
 )
 

@@ -101,44 +101,87 @@ def importance_weighted(log_weight: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """The bound that training maximises.
+    """What training maximises: the ELBO, the importance-weighted bound, or a weighted ELBO.
+
+    With β = `beta`, a_t the annealing factor of step t and λ = `free_bits`, in nats per image:
+
+        none, kl   log p(x|z_K) − a_t β KL,   KL = log q_K(z_K|x) − log p(z_K)
+        energy     a_t (log p(x|z_K) + log p(z_K)) − log q_K(z_K|x)
+
+    and with free bits E_B[log p(x|z_K)] − a_t β max(λ, E_B[KL]), E_B being the mean over a batch.
+    With β ≠ 1 or λ > 0 this is not a bound of log p(x), even once annealing is over; validation and
+    test always measure the ELBO itself.
 
     Args:
         num_samples: samples of z per image; more than 1 trains the importance-weighted bound.
-        annealing: `none`; `energy`: β log p(x, z_K) − log q_K (Rezende & Mohamed 2015, eq. 20),
-            which starts at entropy alone; `kl`: log p(x|z_K) − β KL (Sønderby et al. 2016; van den
-            Berg et al. 2018), which starts at reconstruction alone.
-        annealing_start: β at step 0.
-        annealing_steps: steps until β = 1, linearly. Rezende & Mohamed 2015 have
+        annealing: `none`: a_t = 1; `energy`: Rezende & Mohamed 2015, eq. 20, which starts at
+            entropy alone; `kl`: Sønderby et al. 2016; van den Berg et al. 2018, which starts at
+            reconstruction alone.
+        annealing_start: a_0.
+        annealing_steps: steps until a_t = 1, linearly. Rezende & Mohamed 2015 have
             min(1, 0.01 + t/10⁴), nearly the same as the defaults.
+        beta: weight of the KL once annealing is over (β-VAE, Higgins et al. 2017, eq. 4).
+        free_bits: λ in nats (Kingma et al. 2016, appendix C.8). Theirs is a λ for each of several
+            groups of latents. The density of a flow does not split by latent, so all D are one
+            group here: the KL of q(z|x) as a whole, averaged over the batch, costs nothing below λ.
 
-    >>> objective = Objective(annealing="kl", annealing_start=0.0, annealing_steps=1000)
-    >>> objective.beta(0), objective.beta(500), objective.beta(2000)
-    (0.0, 0.5, 1.0)
+    Raises:
+        ValueError: `beta` or `free_bits` with energy annealing, or `free_bits` with more than one
+            sample: they weight a KL, which those bounds do not have as a term.
+
+    >>> Objective(annealing="kl", annealing_steps=100, beta=2.0).weight(50)
+    1.01
     """
 
     num_samples: int = 1
     annealing: AnnealingKind = "none"
     annealing_start: float = 0.01
     annealing_steps: int = 10_000
+    beta: float = 1.0
+    free_bits: float = 0.0
 
-    def beta(self, step: int) -> float:
-        """β at a step counted from 0."""
+    def __post_init__(self) -> None:
+        if self.annealing == "energy" and not self.is_bound:
+            raise ValueError(
+                "beta and free_bits weight the KL, which annealing=energy does not; use "
+                "annealing=kl or none with them"
+            )
+        if self.free_bits and self.num_samples > 1:
+            raise ValueError(
+                f"free_bits={self.free_bits} needs num_samples=1: the importance-weighted bound "
+                "has no KL term"
+            )
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the objective is a bound of log p(x) once annealing is over."""
+        return self.beta == 1 and not self.free_bits
+
+    def annealing_factor(self, step: int) -> float:
+        """a_t at a step counted from 0."""
         if self.annealing == "none":
             return 1.0
         return annealing_beta(step, self.annealing_start, self.annealing_steps)
 
-    def loss(self, terms: ElboTerms, step: int) -> Tensor:
-        """The loss of a step: minus the annealed bound, averaged over images; nats, scalar."""
-        return -importance_weighted(self.annealed_log_weight(terms, self.beta(step))).mean()
+    def weight(self, step: int) -> float:
+        """a_t β: what the KL is multiplied by, or, with energy annealing, log p(x, z)."""
+        return self.annealing_factor(step) * self.beta
 
-    def annealed_log_weight(self, terms: ElboTerms, beta: float) -> Tensor:
-        """The log-weight with part of it multiplied by β: [S, B]. β = 1 changes nothing."""
+    def loss(self, terms: ElboTerms, step: int) -> Tensor:
+        """The loss of a step: minus the objective, averaged over images; nats, scalar."""
+        weight = self.weight(step)
+        if self.free_bits:
+            kl = terms.kl.mean().clamp(min=self.free_bits)
+            return weight * kl - terms.log_likelihood.mean()
+        return -importance_weighted(self.annealed_log_weight(terms, weight)).mean()
+
+    def annealed_log_weight(self, terms: ElboTerms, weight: float) -> Tensor:
+        """The log-weight with part of it multiplied by `weight`: [S, B]. 1 changes nothing."""
         if self.annealing == "energy":
-            return beta * (terms.log_likelihood + terms.log_prior) - terms.log_q
-        return terms.log_likelihood - beta * terms.kl
+            return weight * (terms.log_likelihood + terms.log_prior) - terms.log_q
+        return terms.log_likelihood - weight * terms.kl
 
 
 def annealing_beta(step: int, start: float, steps: int) -> float:
-    """β at a step counted from 0: linear from `start` to 1 over `steps`, then 1."""
+    """a_t at a step counted from 0: linear from `start` to 1 over `steps`, then 1."""
     return 1.0 if step >= steps else start + (1 - start) * step / steps

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from nfvae.flows import Flow
-from nfvae.prior import log_standard_normal
+from nfvae.priors import log_standard_normal
 
 
 class Draw(NamedTuple):

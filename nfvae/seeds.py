@@ -7,7 +7,9 @@ Each purpose therefore has a seed of its own, derived from the user's.
 import hashlib
 from typing import Literal
 
-Purpose = Literal["weights", "training", "validation", "evaluation", "activity", "pictures"]
+Purpose = Literal[
+    "weights", "training", "validation", "evaluation", "activity", "pictures", "dropout"
+]
 
 
 def stream_seed(seed: int, purpose: Purpose) -> int:

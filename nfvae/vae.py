@@ -9,7 +9,7 @@ from nfvae.flows import Flow
 from nfvae.likelihoods import Likelihood
 from nfvae.networks import Decoder, Encoder
 from nfvae.posterior import FlowPosterior
-from nfvae.prior import Prior, StandardNormal
+from nfvae.priors import Prior, StandardNormal
 
 INITIAL_LOG_SCALE = -1.0
 
@@ -115,7 +115,7 @@ class VAE(nn.Module):
         """Make the decoder's output start at the mean of the data.
 
         Args:
-            mean: of the training images, [C, H, W], for a Bernoulli likelihood strictly in (0, 1);
+            mean: of the training images, [C, H, W], of bits strictly in (0, 1);
                 `data.train.mean()`.
         """
         self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))

@@ -11,7 +11,7 @@ from nfvae.objective import (
     elbo_terms,
     importance_weighted,
 )
-from nfvae.prior import log_standard_normal
+from nfvae.priors import log_standard_normal
 
 SHAPE = (1, 4, 5)
 
@@ -138,5 +138,5 @@ def test_loss_is_minus_the_annealed_bound_of_its_step(tiny_vae, images):
 def test_beta_rises_to_one_and_stays():
     betas = [annealing_beta(step, 0.01, 10_000) for step in (0, 5_000, 9_999, 10_000, 10**6)]
     assert betas == pytest.approx([0.01, 0.505, 0.999901, 1, 1])
-    assert Objective().beta(0) == 1
-    assert Objective(annealing="energy").beta(5000) == pytest.approx(0.505)
+    assert Objective().weight(0) == 1
+    assert Objective(annealing="energy").weight(5000) == pytest.approx(0.505)

@@ -3,7 +3,7 @@
 import torch
 from torch.distributions import Independent, Normal
 
-from nfvae.prior import StandardNormal
+from nfvae.priors import StandardNormal
 
 
 def test_density_is_torchs():

@@ -10,7 +10,7 @@ from nfvae.flows import IAF, Compose, Identity, Planar, Radial
 from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp
 from nfvae.objective import elbo
-from nfvae.prior import Prior
+from nfvae.priors import Prior
 from nfvae.training import fit
 from nfvae.vae import VAE
 

@@ -8,6 +8,7 @@ cancels. For an unused unit, q = N(0, 1), the estimate has mean zero and standar
 import torch
 from torch import Tensor
 
+from nfvae.evaluation.mode import evaluation_mode
 from nfvae.vae import VAE
 
 ACTIVE = 0.01  # a unit is active above it
@@ -28,4 +29,6 @@ def activity(halves: Tensor) -> Tensor:
 @torch.inference_mode()
 def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 64) -> Tensor:
     """Var_x E[z|x] of each unit over images x [B, C, H, W]: float64 [D]."""
-    return activity(half_means(vae.posterior(x, validate_args=False).draw((draws,), generator).z))
+    with evaluation_mode(vae):
+        z = vae.posterior(x, validate_args=False).draw((draws,), generator).z
+    return activity(half_means(z))

@@ -1,13 +1,15 @@
-"""−ELBO with its terms, averaged over draws and images, at β = 1."""
+"""−ELBO with its terms, averaged over draws and images: no annealing, no weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
 
 from nfvae.data import Split
 from nfvae.evaluation.activity import ACTIVE, activity, half_means
+from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
 from nfvae.vae import VAE
@@ -15,6 +17,7 @@ from nfvae.vae import VAE
 # Images times samples decoded at once: enough rows for matrix products at full rate, few enough
 # that logits and their logarithms stay in the cache.
 ROWS = 1000
+NUMBERS = 4_000_000  # in the decoder's output at once: 256 logits per pixel would fill a memory
 ACTIVITY_DRAWS = 10  # per image; with fewer, unused units would be counted as active
 
 
@@ -47,6 +50,8 @@ def estimate_elbo(
 
     Active units are counted from the same samples, or from 10 samples per image if `draws` is less.
 
+    The model is in evaluation mode meanwhile.
+
     Args:
         vae: the model.
         split: not dynamic, on the model's device.
@@ -69,17 +74,20 @@ def estimate_elbo(
     activity_seed = stream_seed(generator.initial_seed(), "activity")
     activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)
     terms_by_image, halves = [], []
-    for x in split.batches(max(1, ROWS // draws)):
-        posterior = vae.posterior(x, validate_args=False)
-        draw = posterior.draw((draws,), generator)
-        terms = elbo_terms(vae, x, draw)
-        stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
-        terms_by_image.append(stacked.double().mean(1))
-        z = draw.z
-        if draws < ACTIVITY_DRAWS:
-            z = posterior.draw((ACTIVITY_DRAWS,), activity_generator).z
-        halves.append(half_means(z))
-        on_rows(draws * len(x))
+    with evaluation_mode(vae):
+        for x in split.batches(max(1, rows_at_once(vae) // draws)):
+            posterior = vae.posterior(x, validate_args=False)
+            draw = posterior.draw((draws,), generator)
+            terms = elbo_terms(vae, x, draw)
+            stacked = torch.stack(
+                [-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det]
+            )
+            terms_by_image.append(stacked.double().mean(1))
+            z = draw.z
+            if draws < ACTIVITY_DRAWS:
+                z = posterior.draw((ACTIVITY_DRAWS,), activity_generator).z
+            halves.append(half_means(z))
+            on_rows(draws * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()
     return ElboEstimate(
@@ -90,6 +98,12 @@ def estimate_elbo(
         sum_log_det=log_det,
         active_units=int((activity(torch.cat(halves, dim=1)) > ACTIVE).sum()),
     )
+
+
+def rows_at_once(vae: VAE) -> int:
+    """How many latents to decode together."""
+    per_row = prod(vae.image_shape) * vae.likelihood.parameters_per_channel
+    return max(1, min(ROWS, NUMBERS // per_row))
 
 
 def standard_error(values: Tensor) -> float:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from nfvae.data import Split
-from nfvae.evaluation.elbo import ROWS, standard_error
+from nfvae.evaluation.elbo import rows_at_once, standard_error
+from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
-IMAGES = 10  # encoded together; each is then decoded for ROWS // IMAGES samples at a time
+IMAGES = 10  # encoded together; then samples of each are decoded, a portion at a time
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,16 @@ def log_evidence(
 ) -> Tensor:
     """The estimate of log p(x) for images x [B, C, H, W], in nats: float64 [B].
 
-    Each image is encoded once; the log of the running sum is kept in float64.
+    Each image is encoded once; the log of the running sum is kept in float64. The model is in
+    evaluation mode meanwhile.
     """
-    posterior = vae.posterior(x, validate_args=False)
-    total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
-    portion = max(1, ROWS // max(1, len(x)))
-    for start in range(0, num_samples, portion):
-        draw = posterior.draw((min(portion, num_samples - start),), generator)
-        log_weight = elbo_terms(vae, x, draw).log_weight.double()
-        total = torch.logaddexp(total, log_weight.logsumexp(0))
-        on_rows(log_weight.numel())
+    with evaluation_mode(vae):
+        posterior = vae.posterior(x, validate_args=False)
+        total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
+        portion = max(1, rows_at_once(vae) // max(1, len(x)))
+        for start in range(0, num_samples, portion):
+            draw = posterior.draw((min(portion, num_samples - start),), generator)
+            log_weight = elbo_terms(vae, x, draw).log_weight.double()
+            total = torch.logaddexp(total, log_weight.logsumexp(0))
+            on_rows(log_weight.numel())
     return total - log(num_samples)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from nfvae.experiments.config import (
     VAERMSpropConfig,
 )
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.parts import build_flow, build_likelihood, build_networks
-from nfvae.likelihoods import LIKELIHOODS
+from nfvae.experiments.parts import build_flow, build_likelihood, build_networks, build_prior
+from nfvae.likelihoods import LIKELIHOODS, Values
 from nfvae.objective import Objective
 from nfvae.seeds import stream_seed
 from nfvae.training.schedule import warmup_decay
@@ -35,7 +35,8 @@ def build_vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
     out_channels = image_shape[0] * likelihood.parameters_per_channel
     flow = build_flow(config.flow, config.latent_dim, config.K)
     encoder, decoder = build_networks(config.model, image_shape, out_channels)
-    return VAE(encoder, flow, decoder, likelihood)
+    prior = build_prior(config.prior, config.latent_dim)
+    return VAE(encoder, flow, decoder, likelihood, prior)
 
 
 def check_likelihood(config: Config, data: Dataset) -> None:
@@ -44,14 +45,31 @@ def check_likelihood(config: Config, data: Dataset) -> None:
     Raises:
         ConfigError: it is not; the message names those that are.
     """
-    likelihood = LIKELIHOODS[config.likelihood["name"]]
-    if data.values not in likelihood.accepts:  # type: ignore[attr-defined]
-        fitting = [name for name, part in LIKELIHOODS.items() if data.values in part.accepts]  # type: ignore[attr-defined]
-        raise ConfigError(
-            f"likelihood={config.likelihood['name']} is no distribution of {data.values}, which "
-            f"data={config.data['name']} holds; likelihoods of {data.values}: "
-            f"{', '.join(sorted(fitting)) or 'none'}"
-        )
+    likelihood = build_likelihood(config.likelihood)
+    if data.values in likelihood.accepts:
+        return
+    fitting = ", ".join(_likelihoods_of(data.values)) or "none"
+    raise ConfigError(
+        f"likelihood={config.likelihood['name']} with these options is a distribution of "
+        f"{' or '.join(likelihood.accepts)}, and data={config.data['name']} holds {data.values}; "
+        f"for {data.values} use: {fitting}"
+    )
+
+
+def _likelihoods_of(values: Values) -> Iterator[str]:
+    """Overrides that choose a likelihood of these values, where one option decides, with it."""
+    for name in sorted(LIKELIHOODS):
+        switches = {
+            key: option.default
+            for key, option in LIKELIHOODS.options(name).items()
+            if isinstance(option.default, bool)
+        }
+        if values in LIKELIHOODS[name]().accepts:
+            yield f"likelihood={name}"
+            continue
+        for key, default in switches.items():
+            if values in LIKELIHOODS[name](**{key: not default}).accepts:
+                yield f"likelihood={name} likelihood.{key}={str(not default).lower()}"
 
 
 def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.name import Name
 from nfvae.experiments.parts import REGISTRIES, check_flow, check_part, flow_size
 from nfvae.experiments.sections import Section, check_section
-from nfvae.objective import AnnealingKind
+from nfvae.objective import AnnealingKind, Objective
 from nfvae.training.schedule import Decay
 
 Positive = Annotated[int, Field(ge=1, le=10**12)]
@@ -82,6 +82,13 @@ class ObjectiveConfig(Section):
     annealing: AnnealingKind
     annealing_start: Annotated[float, Field(ge=0, le=1)]
     annealing_steps: Positive
+    beta: Annotated[float, Field(ge=0, le=1e6)]
+    free_bits: Annotated[float, Field(ge=0, le=1e6)]
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        Objective(**self.model_dump())
+        return self
 
 
 class TrainerConfig(Section):
@@ -138,8 +145,8 @@ class RunConfig(Section):
 class Config(Section):
     """Everything a training run depends on.
 
-    `data`, `model`, `likelihood` and `flow` name an entry of a registry and hold its options;
-    `model` has `latent_dim` too.
+    `data`, `model`, `likelihood`, `flow` and `prior` name an entry of a registry and hold its
+    options; `model` has `latent_dim` too.
     """
 
     K: NumTransforms
@@ -151,6 +158,7 @@ class Config(Section):
     model: dict[str, Any]
     likelihood: dict[str, Any]
     flow: dict[str, Any]
+    prior: dict[str, Any]
     optim: VAEOptim
     objective: ObjectiveConfig
     trainer: TrainerConfig

@@ -24,7 +24,7 @@ def load_vae(
     checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
 ) -> VAE:
-    """The trained model of a run folder.
+    """The trained model of a run folder, in evaluation mode.
 
     Args:
         path: the folder.
@@ -68,7 +68,7 @@ def load_vae_and_step(
         load_weights(vae, content, file)
     except UNFIT as error:
         raise does_not_fit(file, error) from None
-    return vae.to(device), step
+    return vae.to(device).eval(), step
 
 
 def load_weights(vae: VAE, content: dict[str, Any], file: Path) -> None:
@@ -99,7 +99,7 @@ def check_same_model(config: Config, made: object, file: Path, folder: RunFolder
     """
     now = config.model_dump(mode="json")
     was = made if isinstance(made, dict) else {}
-    for section in ("flow", "K", "model", "likelihood", "data"):
+    for section in ("flow", "K", "model", "likelihood", "prior", "data"):
         for key, left, right in differences({section: was.get(section)}, {section: now[section]}):
             raise CheckpointError(
                 f"{file} was made with {key}={left}, but {folder.config_file} says {key}={right}; "

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict
-from math import isfinite
+from math import isfinite, log, prod
 from typing import Any
 
 import torch
@@ -30,6 +30,9 @@ def measure(
 ) -> dict[str, Any]:
     """−ELBO, its terms and the NLL of a model on a split, in nats per image.
 
+    Where pixels are levels and the likelihood gives their probability, also `bits_per_dim` of the
+    NLL and `neg_elbo_bits_per_dim`.
+
     `name` is the split's and `checkpoint` the model's, for messages.
 
     Raises:
@@ -50,7 +53,11 @@ def measure(
         nll = {"nll": None, "nll_se": None, "num_importance_samples": 0}
         if config.num_samples:
             nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
-    results = measured | nll
+    results: dict[str, Any] = measured | nll
+    if split.values == "levels" and vae.likelihood.measure == "mass":
+        dims = prod(vae.image_shape)
+        results["neg_elbo_bits_per_dim"] = bits_per_dim(results["neg_elbo"], dims)
+        results["bits_per_dim"] = bits_per_dim(results["nll"], dims)
     for key, value in results.items():
         if value is not None and not isfinite(value):
             raise DivergenceError(
@@ -59,6 +66,11 @@ def measure(
                 "learning rates in another run.dir"
             )
     return results | {"split": name}
+
+
+def bits_per_dim(nats: float | None, dims: int) -> float | None:
+    """Nats per image as bits per dimension, nats/(C·H·W·log 2); None stays None."""
+    return None if nats is None else nats / (dims * log(2))
 
 
 def describe(
@@ -75,6 +87,10 @@ def describe(
         "data_digest": data.digest,
         "image_shape": list(data.image_shape),
         "likelihood": config.likelihood["name"],
+        "prior": config.prior["name"],
+        "objective_is_bound": training.objective.is_bound,
+        "beta": config.objective.beta,
+        "free_bits": config.objective.free_bits,
         "model": config.model["name"],
         "flow": config.flow["name"],
         "K": config.K,

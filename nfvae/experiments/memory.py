@@ -14,6 +14,7 @@ from nfvae.experiments.parts import (
     FlowSize,
     build_likelihood,
     build_networks,
+    build_prior,
     flow_size,
     sizes,
     without_memory,
@@ -62,9 +63,9 @@ class ModelSize:
         channels = image_shape[0] * likelihood.parameters_per_channel
         encoder, decoder = build_networks(config.model, image_shape, channels)
         head = 2 * dim + flow.param_size
-        networks = sum(
-            p.numel() for part in (encoder, decoder, likelihood) for p in part.parameters()
-        )
+        prior = build_prior(config.prior, dim)
+        parts = (encoder, decoder, likelihood, prior)
+        networks = sum(weight.numel() for part in parts for weight in part.parameters())
         self.num_parameters = networks + (encoder.num_features + 1) * head + flow.num_weights
         pixels = torch.empty(2, *image_shape)
         self.per_image = pixels[0].numel() + _kept(encoder, pixels) + 2 * head

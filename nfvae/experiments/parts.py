@@ -16,6 +16,7 @@ from nfvae.experiments.sections import Section, check_section
 from nfvae.flows import FLOWS, Compose, Flow
 from nfvae.likelihoods import LIKELIHOODS, Likelihood
 from nfvae.networks import NETWORKS, Networks
+from nfvae.priors import PRIORS, Prior
 from nfvae.registry import Registry
 
 
@@ -104,6 +105,12 @@ def build_likelihood(section: Mapping[str, Any]) -> Likelihood:
     return likelihood
 
 
+def build_prior(section: Mapping[str, Any], dim: int) -> Prior:
+    """The prior of a checked section, on R^dim."""
+    prior: Prior = _built(PRIORS, "prior", section, dim)
+    return prior
+
+
 def read_data(section: Mapping[str, Any]) -> Dataset:
     """The data set of a checked section.
 
@@ -184,5 +191,11 @@ def sizes(flow: Mapping[str, Any]) -> dict[str, Any]:
     return {f"flow.{key}": value for key, value in flow.items() if key.endswith("_size")}
 
 
-REGISTRIES = {"data": DATASETS, "model": NETWORKS, "likelihood": LIKELIHOODS, "flow": FLOWS}
+REGISTRIES = {
+    "data": DATASETS,
+    "model": NETWORKS,
+    "likelihood": LIKELIHOODS,
+    "flow": FLOWS,
+    "prior": PRIORS,
+}
 """The sections that name an entry of a registry."""

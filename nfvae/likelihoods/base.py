@@ -5,7 +5,7 @@ each pixel. x broadcasts over leading axes, so that one image serves many sample
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,26 @@ from nfvae.registry import Registry
 Values = Literal["bits", "levels", "reals"]
 """What pixels are: 0 or 1; one of 256 levels 0/255 … 255/255; or real numbers."""
 
+Measure = Literal["mass", "density"]
+"""What a likelihood's log_prob is the logarithm of.
+
+`mass`: a probability of pixel values; nats divided by (number of pixels · log 2) are bits per
+    dimension.
+`density`: a density with respect to x. It changes with the unit of x and may be positive, and it
+    does not compare with a mass; it has no bits per dimension.
+"""
+
 
 class Likelihood(nn.Module, ABC):
     """p(x|z), independent between pixels given z.
 
+    A subclass states the three attributes as class attributes, or sets them in its constructor
+    where its options decide.
+
     >>> class Normal(Likelihood):  # of real-valued pixels, with standard deviation 0.1
     ...     parameters_per_channel = 1
     ...     accepts = ("reals",)
+    ...     measure = "density"
     ...
     ...     def log_prob(self, parameters, x):
     ...         return torch.distributions.Normal(parameters, 0.1).log_prob(x).sum((-3, -2, -1))
@@ -42,10 +55,12 @@ class Likelihood(nn.Module, ABC):
     torch.Size([5])
     """
 
-    parameters_per_channel: ClassVar[int]
+    parameters_per_channel: int
     """p, the numbers that the decoder gives for each channel of each pixel."""
-    accepts: ClassVar[tuple[Values, ...]]
+    accepts: tuple[Values, ...]
     """Kinds of pixel values that it is a distribution of."""
+    measure: Measure = "mass"
+    """What `log_prob` is the logarithm of; its unit is nats either way."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -70,6 +85,13 @@ class Likelihood(nn.Module, ABC):
         Raises:
             ValueError: they have probability zero, or are of another kind of data.
         """
+
+    def split(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        """The p parameters of each pixel: [*, C·p, H, W] -> p tensors [*, C, H, W].
+
+        The decoder's first C channels are the first parameter, the next C the second, and so on.
+        """
+        return torch.unflatten(parameters, -3, (self.parameters_per_channel, -1)).unbind(-4)
 
 
 LIKELIHOODS = Registry("likelihood")

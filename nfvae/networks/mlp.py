@@ -1,16 +1,21 @@
 """Multilayer perceptrons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le, Len, Lt
 from torch import Tensor, nn
 
 from nfvae.networks.base import Decoder, Encoder, ImageShape, Networks, register
 
 Activation = Literal["silu", "relu", "gated"]
+ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
+    "silu": nn.SiLU,
+    "relu": nn.ReLU,
+    "gated": nn.GLU,  # of the last axis
+}
 Sizes = Annotated[list[Annotated[int, Ge(1), Le(100_000)]], Len(1, 100)]
 
 
@@ -20,18 +25,23 @@ class MLPEncoder(Encoder):
     Args:
         image_shape: (C, H, W).
         hidden: size of each layer.
-        activation: see `hidden_layers`.
+        activation, layer_norm, dropout: see `hidden_layers`.
 
     >>> MLPEncoder((1, 28, 28), [400, 200])(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 200])
     """
 
     def __init__(
-        self, image_shape: ImageShape, hidden: Sequence[int], activation: Activation = "silu"
+        self,
+        image_shape: ImageShape,
+        hidden: Sequence[int],
+        activation: Activation = "silu",
+        layer_norm: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_features = hidden[-1]
-        self.layers = hidden_layers(prod(image_shape), hidden, activation)
+        self.layers = hidden_layers(prod(image_shape), hidden, activation, layer_norm, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.layers(x.flatten(-3))
@@ -46,7 +56,7 @@ class MLPDecoder(Decoder):
         image_shape: (C, H, W).
         out_channels: C·p.
         hidden: size of each layer, from the latents on.
-        activation: see `hidden_layers`.
+        activation, layer_norm, dropout: see `hidden_layers`.
 
     >>> MLPDecoder(2, (1, 28, 28), 1, [200, 400])(torch.zeros(7, 5, 2)).shape
     torch.Size([7, 5, 1, 28, 28])
@@ -59,11 +69,13 @@ class MLPDecoder(Decoder):
         out_channels: int,
         hidden: Sequence[int],
         activation: Activation = "silu",
+        layer_norm: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
         self.out_shape = (out_channels, *image_shape[1:])
-        self.layers = hidden_layers(latent_dim, hidden, activation)
+        self.layers = hidden_layers(latent_dim, hidden, activation, layer_norm, dropout)
         self.output = nn.Linear(hidden[-1], prod(self.out_shape))
         nn.init.xavier_normal_(self.output.weight)
         nn.init.zeros_(self.output.bias)
@@ -84,6 +96,8 @@ def mlp(
     *,
     hidden: Sizes = [400, 400],  # noqa: B006  (read only)
     activation: Activation = "silu",
+    layer_norm: bool = False,
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
 ) -> Networks:
     """An MLP encoder, and a decoder with its layers in reverse order.
 
@@ -92,7 +106,7 @@ def mlp(
         latent_dim: D.
         out_channels: C·p, with p the likelihood's parameters per channel.
         hidden: sizes of the encoder's hidden layers.
-        activation: see `hidden_layers`.
+        activation, layer_norm, dropout: see `hidden_layers`.
 
     Raises:
         ValueError: there is no hidden layer.
@@ -102,28 +116,44 @@ def mlp(
     if not hidden:
         raise ValueError("hidden needs at least one layer size")
     return Networks(
-        MLPEncoder(image_shape, hidden, activation),
-        MLPDecoder(latent_dim, image_shape, out_channels, hidden[::-1], activation),
+        MLPEncoder(image_shape, hidden, activation, layer_norm, dropout),
+        MLPDecoder(
+            latent_dim, image_shape, out_channels, hidden[::-1], activation, layer_norm, dropout
+        ),
     )
 
 
-def hidden_layers(in_size: int, hidden: Sequence[int], activation: Activation) -> nn.Sequential:
+def hidden_layers(
+    in_size: int,
+    hidden: Sequence[int],
+    activation: Activation,
+    layer_norm: bool = False,
+    dropout: float = 0.0,
+) -> nn.Sequential:
     """Linear layers with an activation after each: [*, in_size] -> [*, hidden[-1]].
 
     `silu`: a·σ(a), a = Wx + b; `relu`: max(0, a); `gated`: a·σ(Vx + c) (van den Berg et al. 2018,
     appendix A), with twice the parameters. Weights start as in He et al. (2015); gated ones as in
     Glorot & Bengio (2010).
+
+    `layer_norm` normalizes each Wx + b, of gated layers together with Vx + c, before the activation
+    (Ba et al. 2016). `dropout` is the probability that a hidden unit is set to zero in a training
+    step (Srivastava et al. 2014); in evaluation mode nothing is dropped.
     """
     layers: list[nn.Module] = []
     for size in hidden:
         if activation == "gated":
             linear = nn.Linear(in_size, 2 * size)
             nn.init.xavier_normal_(linear.weight)
-            layers += [linear, nn.GLU(dim=-1)]
         else:
             linear = nn.Linear(in_size, size)
             nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-            layers += [linear, nn.SiLU() if activation == "silu" else nn.ReLU()]
         nn.init.zeros_(linear.bias)
+        layers.append(linear)
+        if layer_norm:
+            layers.append(nn.LayerNorm(linear.out_features))
+        layers.append(ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
         in_size = size
     return nn.Sequential(*layers)

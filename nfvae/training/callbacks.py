@@ -8,6 +8,7 @@ import torch
 
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import ElboEstimate, estimate_elbo
+from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
 from nfvae.training.state import Training, checked
@@ -62,7 +63,7 @@ class Callback:
 
 
 class Validation(Callback):
-    """Estimate −ELBO on the validation images, always by the same noise and at β = 1.
+    """Estimate −ELBO on the validation images, always by the same noise, whatever the objective.
 
     Without validation images, only check that the bound of training images is finite.
 
@@ -133,7 +134,7 @@ class Validation(Callback):
         self.improved = self.estimate.neg_elbo < self.best_neg_elbo
         if self.improved:
             self.best_neg_elbo, self.best_step = self.estimate.neg_elbo, self.step
-        if training.beta == 1.0:
+        if training.objective.annealing_factor(training.step) == 1.0:
             self.stale = 0 if self.improved else self.stale + 1
         if self.patience is not None and self.stale >= self.patience:
             training.stopped_early = True
@@ -160,8 +161,10 @@ def _check_training_bound(training: Training, num_images: int = 1000) -> None:
     generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
     index = torch.arange(min(num_images, len(train)), device=training.device)
     x = train.batch(index, generator)
-    draw = training.vae.posterior(x, validate_args=False).draw((1,), generator)
-    if not elbo_terms(training.vae, x, draw).log_weight.mean().isfinite():
+    with evaluation_mode(training.vae):
+        draw = training.vae.posterior(x, validate_args=False).draw((1,), generator)
+        neg_elbo = -elbo_terms(training.vae, x, draw).log_weight.mean()
+    if not neg_elbo.isfinite():
         raise DivergenceError(f"−ELBO was not finite at step {training.step}")
 
 

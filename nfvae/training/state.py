@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, optim
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import clip_grad_norm_
 
 from nfvae.data import BatchSampler, Dataset
@@ -22,6 +23,9 @@ TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det
 
 class Training:
     """Model, optimizer, noise and position of a run. `fit` makes one; callbacks read it.
+
+    Puts the model into training mode. If it has dropout, each update seeds torch's global
+    generator.
 
     Args: those of `fit`.
 
@@ -59,7 +63,8 @@ class Training:
         generator: torch.Generator | None = None,
     ) -> None:
         self.device = next(vae.parameters()).device
-        self.vae = vae
+        self.vae = vae.train()
+        self.has_dropout = any(isinstance(module, _DropoutNd) for module in vae.modules())
         self.data = data.to(self.device)
         self.num_steps = num_steps
         self.optimizer = optimizer or optim.AdamW(
@@ -73,6 +78,7 @@ class Training:
         self.generator = generator or torch.Generator(self.device).manual_seed(
             stream_seed(seed, "training")
         )
+        self.seed = seed
         self.meter = Meter(TERMS, self.device)
         self.stopwatch = Stopwatch()
         self.step = 0
@@ -92,8 +98,8 @@ class Training:
 
     @property
     def beta(self) -> float:
-        """β of the step to come."""
-        return self.objective.beta(self.step)
+        """Weight of the KL (with energy annealing, of log p(x, z)) at the step to come."""
+        return self.objective.weight(self.step)
 
     @property
     def lr_factor(self) -> float:
@@ -102,6 +108,10 @@ class Training:
 
     def update(self) -> None:
         """One update of the weights; the terms of the bound go to the meter."""
+        if self.has_dropout:
+            # Its layers draw from torch's global generator: make that a function of the step, so
+            # that a resumed run drops the same units.
+            torch.manual_seed(stream_seed(self.seed, "dropout") + self.step)
         x = self.data.train.batch(self.sampler.indices(self.step), self.generator)
         posterior = self.vae.posterior(x, validate_args=False)
         draw = posterior.draw((self.objective.num_samples,), self.generator)

@@ -9,7 +9,7 @@ from nfvae.evaluation import nll
 from nfvae.evaluation.nll import log_evidence
 from nfvae.grid import Grid
 from nfvae.objective import elbo, elbo_terms
-from nfvae.prior import log_standard_normal
+from nfvae.priors import log_standard_normal
 
 FLOWS = [("none", 0), ("planar", 4), ("radial", 4)]
 

@@ -75,7 +75,7 @@ def test_no_hidden_layer_is_refused():
 def test_the_registry_knows_its_options():
     assert NETWORKS.find("mlp") is mlp
     options = NETWORKS.options("mlp")
-    assert set(options) == {"hidden", "activation"}
+    assert set(options) == {"hidden", "activation", "layer_norm", "dropout"}
     assert options["hidden"].default == [400, 400]
     mlp((1, 4, 4), 3)
     assert options["hidden"].default == [400, 400]  # a call does not change the default

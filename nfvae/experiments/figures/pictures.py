@@ -30,7 +30,7 @@ def prior_samples(
     rows: int = 8,
     columns: int = 8,
 ) -> Tensor:
-    """Means of p(x|z) decoded from z ~ N(0, I), rows × columns: [C, H′, W′] in [0, 1]."""
+    """Means of p(x|z) decoded from z ~ p(z), the prior, rows × columns: [C, H′, W′] in [0, 1]."""
     return _grid(vae.sample(rows * columns, generator), columns)
 
 

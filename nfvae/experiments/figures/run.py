@@ -26,7 +26,7 @@ def run_figure(vae: VAE, x: Tensor, seed: int = 0) -> Figure:
     rows = [reconstructions(vae, portion, generator) for portion in x.split(columns)]
     panels = {
         "test images, reconstructions below": stack(rows),
-        "samples: decode z ~ N(0, I)": prior_samples(vae, generator, columns=columns),
+        "samples: decode z ~ p(z)": prior_samples(vae, generator, columns=columns),
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):

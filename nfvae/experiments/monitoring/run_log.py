@@ -2,6 +2,7 @@
 
 import torch
 
+from nfvae.evaluation.mode import evaluation_mode
 from nfvae.experiments.config import Config
 from nfvae.experiments.monitoring.metrics_log import MetricsLog
 from nfvae.experiments.monitoring.model_log import first_images, flow_histograms, model_pictures
@@ -114,13 +115,13 @@ class RunLog(Callback):
         seed = stream_seed(0, "pictures")
         generator = torch.Generator(training.device).manual_seed(seed)
         split = training.data.val or training.data.train
-        with torch.inference_mode():
+        with torch.inference_mode(), evaluation_mode(training.vae):
             x = first_images(split, NUM_LOGGED, generator)
             posterior = training.vae.posterior(x, validate_args=False)
             log_dets = posterior.transform_log_dets(generator)
-        log.histograms(training.step, flow_histograms(posterior, log_dets))
-        if self._pictures_due(training):
-            log.images(training.step, model_pictures(training.vae, split, generator))
+            log.histograms(training.step, flow_histograms(posterior, log_dets))
+            if self._pictures_due(training):
+                log.images(training.step, model_pictures(training.vae, split, generator))
 
     def _pictures_due(self, training: Training) -> bool:
         val_every = self._config.trainer.val_every

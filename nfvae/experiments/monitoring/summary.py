@@ -16,4 +16,8 @@ def summary(results: dict[str, Any]) -> str:
             f"{f'{split} NLL':<12}{results['nll']:.2f} ± {results['nll_se']:.2f} nats"
             f", S = {results['num_importance_samples']}"
         )
+    if (elbo_bits := results.get("neg_elbo_bits_per_dim")) is not None:
+        nll_bits = results["bits_per_dim"]
+        nll = "" if nll_bits is None else f", NLL {nll_bits:.3f}"
+        lines.append(f"            −ELBO {elbo_bits:.3f}{nll} bits per dimension")
     return "\n".join(lines)

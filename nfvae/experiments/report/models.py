@@ -69,9 +69,7 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
         _ink(stack(pairs)),
         "Test images, each above its reconstruction from one z ~ q(z|x)",
     )
-    yield picture(
-        _ink(prior_samples(vae, generator, ROWS, COLUMNS)), "Samples: z ~ N(0, I), decoded"
-    )
+    yield picture(_ink(prior_samples(vae, generator, ROWS, COLUMNS)), "Samples: z ~ p(z), decoded")
     if vae.latent_dim != 2:  # with 2, the plane shows more
         yield _traversals(vae, x[:1], by_unit, generator)
     yield picture(

@@ -1,36 +1,19 @@
-"""Priors p(z)."""
+"""The standard normal prior."""
 
-from abc import ABC, abstractmethod
 from math import log, pi
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from nfvae.priors.base import Prior, register
 
 
-class Prior(nn.Module, ABC):
-    """p(z) on R^D. Its parameters, if it has any, are trained with the decoder's.
-
-    >>> class Wide(Prior):
-    ...     def log_prob(self, z):
-    ...         return torch.distributions.Normal(0.0, 3.0).log_prob(z).sum(-1)
-    ...
-    ...     def sample(self, num_samples, generator=None):
-    ...         return 3 * torch.randn(num_samples, 2, generator=generator)
-    >>> Wide().log_prob(Wide().sample(5)).shape
-    torch.Size([5])
-    """
-
-    @abstractmethod
-    def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats: [*, D] -> [*]."""
-
-    @abstractmethod
-    def sample(self, num_samples: int, generator: torch.Generator | None = None) -> Tensor:
-        """z ~ p(z): [num_samples, D]."""
-
-
+@register("standard_normal")
 class StandardNormal(Prior):
     """N(0, I) on R^dim.
+
+    Args:
+        dim: D.
 
     >>> StandardNormal(2).log_prob(torch.zeros(2))  # −log 2π
     tensor(-1.8379)
