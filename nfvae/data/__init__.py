@@ -3,6 +3,8 @@
 data = load_dataset("mnist", binarization="dynamic")
 sampler = BatchSampler(len(data.train), batch_size=100, seed=0)
 x = data.train.batch(sampler.indices(step), generator)     # float32 [100, 1, 28, 28] of 0 and 1
+
+mine = load_dataset("arrays", path="mine.npz")             # your own images
 """
 
 from nfvae.data.binarize import Binarization

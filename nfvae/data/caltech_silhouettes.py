@@ -1,8 +1,8 @@
-"""Caltech 101 silhouettes (Marlin et al. 2010): 28×28 bits, filled outlines of 101 kinds of things.
+"""Caltech 101 silhouettes (Marlin et al. 2010): 28×28 bits, filled outlines of objects of 101 classes.
 
-Both files store an image as its columns one after the other, with 1 for the ground and 0 for the
-thing. As in Sylvester flows (van den Berg et al. 2018, utils/load_data.py), rows and columns are
-put right and bits inverted (1 − x), so that things are 1.
+Both files store an image column by column, with 1 for the background and 0 for the object. As in
+Sylvester flows (van den Berg et al. 2018, utils/load_data.py), images are transposed and inverted
+(1 − x), so that objects are upright and 1.
 """
 
 from typing import Any, Literal
@@ -68,7 +68,7 @@ def caltech_silhouettes(
     name = SPLIT_FILE if split == "official" else WHOLE_FILE
     if download and not has_file(name, folder, LAYOUTS):
         fetch(fetch_url(URL + name, folder, MD5[name]), folder, name)
-    path = find_file(name, folder, LAYOUTS, URL + name)
+    path = find_file(name, folder, LAYOUTS, f"{URL}{name} (the option download does it)")
     arrays = read_arrays(path)
     if split == "official":
         images = {
@@ -88,6 +88,6 @@ def _images(arrays: dict[str, Array], data: str, labels: str, n: int, path: Any)
     classes = arrays.get(labels)
     if classes is None or classes.size != n:
         raise DataError(f"{path} has no array {labels} of {n} labels")
-    things = (stored == 0) * np.uint8(255)
-    upright = things.reshape(n, 1, 28, 28).swapaxes(2, 3)
+    objects = (stored == 0) * np.uint8(255)
+    upright = objects.reshape(n, 1, 28, 28).swapaxes(2, 3)
     return Images(upright, classes.reshape(n).astype(np.int64))

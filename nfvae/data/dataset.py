@@ -159,7 +159,7 @@ def load_dataset(name: str = "mnist", **options: Any) -> Dataset:
     """Read a data set into memory.
 
     Args:
-        name: as in `DATASETS`: "mnist".
+        name: as in `DATASETS`, for example "mnist", or "arrays" for your own images.
         options: those of the data set, for example `binarization="fixed"`.
 
     Raises:

@@ -154,6 +154,11 @@ def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None
         )
 
 
+def printable(name: str) -> str:
+    """A name from a file, fit for a message: no line breaks or escape sequences, not too long."""
+    return "".join(char if char.isprintable() else "?" for char in name[:100])
+
+
 def check_length(found: int, size: int, path: Path | str) -> None:
     """Check the number of bytes of a file or of a part of it.
 

@@ -109,4 +109,4 @@ def _array(data: bytes, order: str) -> tuple[str, Array] | None:
         raise ValueError(f"an array of shape {list(shape)} holds {flat.size} numbers")
     # Numbers are stored in the smallest type that holds them; columns come first.
     array = flat.astype(_CLASSES[word & 0xFF], copy=False).reshape(shape, order="F")
-    return name.decode("ascii", "replace"), array
+    return files.printable(name.decode("ascii", "replace")), array

@@ -84,7 +84,7 @@ def parse_npz(content: bytes, path: Path, names: Collection[str] | None = None) 
     try:
         with ZipFile(BytesIO(content)) as archive:
             for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
+                name = files.printable(member.filename.removesuffix(".npy"))
                 if names is not None and name not in names:
                     continue
                 if name in arrays:

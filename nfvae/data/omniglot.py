@@ -28,7 +28,7 @@ from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
 from nfvae.data.download import download as fetch
 from nfvae.data.download import fetch_url
-from nfvae.data.files import CACHE, find_file, has_file, read_bytes, root_folder
+from nfvae.data.files import CACHE, find_file, has_file, printable, read_bytes, root_folder
 from nfvae.data.npy import Array, find_array
 from nfvae.data.splitting import SplitSeed, cut
 from nfvae.errors import DataError
@@ -101,7 +101,7 @@ def omniglot(
     if download:
         _download(source, folder)
     if source == "chardata":
-        path = find_file(CHARDATA, folder, LAYOUTS, CHARDATA_URL)
+        path = find_file(CHARDATA, folder, LAYOUTS, f"{CHARDATA_URL} (the option download does it)")
         arrays = read_arrays(path)
         rest = _chardata(arrays, "data", "target", NUM_TRAIN + NUM_VAL, path)
         test = _chardata(arrays, "testdata", "testtarget", NUM_TEST, path)
@@ -135,8 +135,10 @@ def _fetch_zip(file: DrawingsFile, folder: Path, datasets: Any) -> None:
 
 
 def _chardata(arrays: dict[str, Array], data: str, labels: str, n: int, path: Path) -> Images:
-    """Levels in [0, 1], an image per column, each of them column by column; one-hot labels,
-    if there are any."""
+    """Images of levels in [0, 1], one per column and each of them column by column.
+
+    Labels are one-hot, if there are any.
+    """
     columns = find_array(arrays, data, (784, n), path)
     with np.errstate(invalid="ignore"):
         inside = bool(((columns >= 0) & (columns <= 1)).all())  # false for NaN
@@ -178,7 +180,7 @@ def _read_zip(path: Path, file: DrawingsFile) -> dict[str, tuple[str, npt.NDArra
                 named = re.search(r"([^/]+)/character\d+/(\d{4}_\d{2})\.png$", member.filename)
                 if named is None or "__MACOSX" in member.filename:
                     continue
-                where = f"{path}, {member.filename!r},"
+                where = f"{path}, {printable(member.filename)},"
                 if member.flag_bits & 1 or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
                     raise DataError(f"{where} is encrypted or packed in an unknown way")
                 if member.file_size > MAX_PNG_BYTES:

@@ -122,6 +122,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "npz: no array": (npz(), "holds no arrays of numbers"),
     "npz: other names": (npz(images=LEVELS, labels=LEVELS), "holds images, labels"),
     "npz: a name too many": (npz(train=LEVELS, valid=LEVELS), "it must hold the array train"),
+    "npz: names that write to the terminal": (
+        npz(**{"a\nb\x1b[31m": LEVELS}),
+        "holds a?b?[31m; it must hold the array train",
+    ),
+    "npz: a long name": (npz(**{"a" * 1000: LEVELS}), "it must hold the array train"),
     "npz: only test": (npz(test=LEVELS), "it must hold the array train"),
     "npz: objects": (npz(train=OBJECTS), "Python objects"),
     "npz: labels": (npz(train=LEVELS, val=np.arange(9)), "array val, has the shape [9]"),
@@ -165,6 +170,7 @@ def refused(path: Path, part: str) -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 400
+    assert message.isprintable()
     assert part in message
     assert str(path) in message
 
