@@ -1,4 +1,4 @@
-"""Caltech 101 silhouettes (Marlin et al. 2010): 28×28 bits, filled outlines of objects of 101 classes.
+"""Caltech 101 silhouettes (Marlin et al. 2010): 28×28 bits, filled outlines of 101 kinds of object.
 
 Both files store an image column by column, with 1 for the background and 0 for the object. As in
 Sylvester flows (van den Berg et al. 2018, utils/load_data.py), images are transposed and inverted
