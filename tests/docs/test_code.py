@@ -12,6 +12,7 @@ import yaml
 from nfvae.experiments.commands.report import report
 from nfvae.experiments.commands.table import table
 
+from ..experiments.processes import environment
 from .pages import HOW_TO, PAGES, README, ROOT, blocks, commands
 
 OWN_OPTIONS = {"table": table, "report": report}
@@ -60,6 +61,7 @@ def test_how_tos_train_by_the_real_command(page, workplace):
             words += FEW
         ended = subprocess.run(
             [sys.executable, ROOT / "scripts" / f"{script}.py", *words],
+            env=environment(),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, ended.stderr
