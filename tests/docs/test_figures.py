@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from nfvae.data import DATASETS
 from nfvae.experiments.commands.table import table
 from nfvae.flows import FLOWS
 
@@ -153,3 +154,8 @@ def test_every_row_of_2000_updates_has_a_file():
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_every_flow_has_a_row(name):
     assert len(rows(FLOWS_PAGE, name)) == 1
+
+
+@pytest.mark.parametrize("name", sorted(DATASETS))
+def test_every_data_set_has_a_row(name):
+    assert len(rows(read("data"), name)) == 1
