@@ -9,6 +9,9 @@ import yaml
 from nfvae.data import DATASETS
 from nfvae.experiments.commands.table import table
 from nfvae.flows import FLOWS
+from nfvae.likelihoods import LIKELIHOODS
+from nfvae.networks import NETWORKS
+from nfvae.priors import PRIORS
 
 from .pages import README, REFERENCE, ROOT
 
@@ -159,3 +162,8 @@ def test_every_flow_has_a_row(name):
 @pytest.mark.parametrize("name", sorted(DATASETS))
 def test_every_data_set_has_a_row(name):
     assert len(rows(read("data"), name)) == 1
+
+
+@pytest.mark.parametrize("name", sorted([*NETWORKS, *LIKELIHOODS, *PRIORS]))
+def test_every_part_has_a_row(name):
+    assert len(rows(read("parts"), name)) == 1
