@@ -30,7 +30,10 @@ def explain_hydra(error: Exception, config_name: str) -> str:
     if not text and error.__cause__ is not None:
         text = " ".join(str(error.__cause__).split())
     if unknown := re.match(r"Could not override '(.+?)'", text):
-        near = get_close_matches(unknown[1], _all_keys(config_name), n=1)
+        known = _all_keys(config_name)
+        if unknown[1] in known:
+            return f"{unknown[1]} belongs to another choice of its group; --cfg job shows the keys"
+        near = get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else "--cfg job shows them all"
         return f"{unknown[1]} is not a key of the configuration; {hint}"
     if unknown := re.search(r"Could not find '(.+)/(.+?)' Available options in .+?: (.*)", text):
