@@ -50,7 +50,7 @@ def check_likelihood(config: Config, data: Dataset) -> None:
         return
     fitting = ", ".join(_likelihoods_of(data.values)) or "none"
     raise ConfigError(
-        f"likelihood={config.likelihood['name']} with these options is a distribution of "
+        f"likelihood={config.likelihood['name']} is a distribution of "
         f"{' or '.join(likelihood.accepts)}, and data={config.data['name']} holds {data.values}; "
         f"for {data.values} use: {fitting}"
     )
