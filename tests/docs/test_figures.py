@@ -88,11 +88,22 @@ def cells(row, columns):
     return " | ".join("–" if name not in row else f"{row[name]:.1f}" for name in columns)
 
 
-def test_energy_rows_are_the_file():
-    fits = json.loads((REFERENCE / "rezende_figure3_seed0" / "results.json").read_text())["fits"]
+@pytest.mark.parametrize("folder", ["rezende_figure3_seed0", "planar_energies_seed0"])
+def test_energy_rows_are_the_file(folder):
+    fits = json.loads((REFERENCE / folder / "results.json").read_text())["fits"]
     for energy in ("U1", "U2", "U3", "U4"):
         kls = [f"{fit['kl']:.3f}" for fit in fits if fit["energy"] == energy]
         assert f"| {energy} | {' | '.join(kls)} |\n" in ENERGIES
+
+
+def test_kl_falls_with_k_for_each_energy():
+    fits = json.loads((REFERENCE / "planar_energies_seed0" / "results.json").read_text())["fits"]
+    for energy in ("U1", "U2", "U3", "U4"):
+        kls = [
+            fit["kl"] for fit in sorted(fits, key=lambda fit: fit["K"]) if fit["energy"] == energy
+        ]
+        assert len(kls) == 3
+        assert kls == sorted(kls, reverse=True)
 
 
 @pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)

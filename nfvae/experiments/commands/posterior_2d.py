@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
@@ -103,17 +103,24 @@ def group_by_seed(runs: Mapping[str, Config]) -> dict[str, list[str]]:
     }
 
 
-def mean_kl(vae: VAE, images: torch.Tensor, seed: int) -> tuple[float, float, int]:
-    """KL(q(z|x) ‖ p(z|x)) averaged over images [N, C, H, W], N ≥ 2.
+class MeanKl(NamedTuple):
+    """KL(q(z|x) ‖ p(z|x)) over images, in nats."""
 
-    Returns:
-        The mean and its standard error over images in nats, and the number of images for which
-        the grid misses more than 1 % of q.
-    """
+    mean: float
+    standard_error: float
+    """Of the mean, over images."""
+    median: float
+    missed: int
+    """Number of images for which the grid misses more than 1 % of q."""
+
+
+def mean_kl(vae: VAE, images: torch.Tensor, seed: int) -> MeanKl:
+    """Average over images [N, C, H, W], N ≥ 2; the model in float64."""
     generator = torch.Generator().manual_seed(seed)
     found = [posterior_on_grid(vae, image, generator) for image in images]
     kls = torch.tensor([each.kl for each in found])
-    return float(kls.mean()), standard_error(kls), sum(abs(each.mass - 1) > 0.01 for each in found)
+    missed = sum(abs(each.mass - 1) > 0.01 for each in found)
+    return MeanKl(float(kls.mean()), standard_error(kls), float(kls.quantile(0.5)), missed)
 
 
 def _print_means(
@@ -122,22 +129,30 @@ def _print_means(
     images: torch.Tensor,
     seed: int,
 ) -> None:
-    print(f"KL(q(z|x)‖p(z|x)), mean over {len(images)} test images ± standard error over images:")
-    means: dict[str, list[float]] = {}
+    print(
+        f"KL(q(z|x)‖p(z|x)) in nats over {len(images)} test images, ± standard error over images:"
+    )
+    by_title: dict[str, list[MeanKl]] = {}
     for title, members in groups.items():
         for run in members:
-            kl, error, missed = mean_kl(load_vae(run).double(), images, seed)
-            means.setdefault(title, []).append(kl)
-            note = f"; the grid misses more than 1 % of q for {missed} images" if missed else ""
+            kl = mean_kl(load_vae(run).double(), images, seed)
+            by_title.setdefault(title, []).append(kl)
+            note = f"; the grid misses more than 1 % of q for {kl.missed}" if kl.missed else ""
             print(
-                f"  {title} seed={runs[run].seed}: {kl:.3f} ± {error:.3f} nats ({run}){note}",
+                f"  {title} seed={runs[run].seed}: mean {kl.mean:.3f} ± {kl.standard_error:.3f}, "
+                f"median {kl.median:.3f} ({run}){note}",
                 flush=True,
             )
-    print("mean ± standard deviation over seeds:")
-    for title, kls in means.items():
-        spread = f" ± {stdev(kls):.3f}" if len(kls) > 1 else ""
+    print("the same, ± standard deviation over seeds:")
+    for title, kls in by_title.items():
+        mean, median = _over_seeds([kl.mean for kl in kls]), _over_seeds([kl.median for kl in kls])
         seeds = "1 seed" if len(kls) == 1 else f"{len(kls)} seeds"
-        print(f"  {title}: {fmean(kls):.3f}{spread} nats ({seeds})")
+        print(f"  {title}: mean {mean}, median {median} ({seeds})")
+
+
+def _over_seeds(values: Sequence[float]) -> str:
+    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):.3f}{spread}"
 
 
 def _check(runs: Mapping[str, Config]) -> Config:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
-from nfvae.errors import NfvaeError
 from nfvae.experiments.energies.task import FitTask, run_task
-from nfvae.experiments.errors import fail
+from nfvae.experiments.failures import report
 from nfvae.experiments.interruption import StopRequest
 
 
@@ -22,8 +21,8 @@ def main(task: str, folder: str) -> int:
     try:
         fit = FitTask.model_validate_json(task)
         run_task(fit, Path(folder), StopRequest(), partial(print, flush=True))
-    except NfvaeError as error:
-        return fail(str(error))
+    except Exception as error:
+        return report(error)
     return 0
 
 

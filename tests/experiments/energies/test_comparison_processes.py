@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 COMPARISON = (
-    "experiment=rezende_figure3",
+    "comparison=rezende_figure3",
     "comparison.energies=[U1]",
     "comparison.K=[1,2]",
     "comparison.flows=[{name: planar}]",

@@ -233,7 +233,7 @@ def test_comparison_in_processes_is_what_one_process_finds(short_task, tmp_path)
     tasks = [short_task("fit.max_steps=5", f"seed={seed}") for seed in (0, 1, 2)]
     told = []
     found = run_tasks(tasks, tmp_path, 2, StopRequest(), told.append)
-    assert list(found) == [task.name for task in tasks]
+    assert set(found) == {task.name for task in tasks}
     assert sorted(results["seed"] for results in told) == [0, 1, 2]
     alone = run_task(tasks[0], tmp_path / "alone", StopRequest())
     assert alone["kl"] == found[tasks[0].name]["kl"]
