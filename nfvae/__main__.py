@@ -1,6 +1,6 @@
 """`python -m nfvae COMMAND …`."""
 
-from nfvae.experiments.main import main
+from nfvae.experiments.command_line.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """Time flows, training steps, the NLL and the start: python scripts/benchmark.py."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("benchmark")

@@ -1,6 +1,6 @@
 """Fit a flow to a 2-D energy: python scripts/fit_energy.py energy=U1 flow=planar K=32."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("fit_energy")

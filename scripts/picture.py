@@ -1,6 +1,6 @@
 """Draw what a run has learned: python scripts/picture.py outputs/planar_K16_seed0."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("picture")

@@ -1,6 +1,6 @@
 """q(z|x) beside p(z|x): python scripts/posterior_2d.py outputs/RUN."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("posterior_2d")

@@ -1,6 +1,6 @@
 """One HTML page of a run or a sweep: python scripts/report.py outputs/rezende2015."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("report")

@@ -1,6 +1,6 @@
 """The papers' tables: python scripts/table.py outputs/rezende2015 --out outputs/tables."""
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 if __name__ == "__main__":
     run("table")

@@ -12,7 +12,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nfvae.experiments.config import Config, parse_config
+from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.flows import FLOWS
 from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp

@@ -34,7 +34,7 @@ def modules_with_examples() -> list[str]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         name = name.removesuffix(".__init__")
-        public = name in ("nfvae.experiments.api", "nfvae.experiments.loading")
+        public = name in ("nfvae.experiments.api", "nfvae.experiments.running.loading")
         if ">>>" in path.read_text() and (public or not name.startswith("nfvae.experiments")):
             found.append(name)
     return found

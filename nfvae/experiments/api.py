@@ -6,12 +6,12 @@ from typing import Any
 import hydra
 from omegaconf import OmegaConf
 
-from nfvae.experiments.conf import CONF
-from nfvae.experiments.config import Config, parse_config
+from nfvae.experiments.command_line.conf import CONF
+from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.experiments.interruption import stop_on_signals
-from nfvae.experiments.loading import load_vae as load
-from nfvae.experiments.naming import run_path
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.loading import load_vae as load
+from nfvae.experiments.running.run import run_training
+from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
 
 __all__ = ["compose", "load", "train"]

@@ -48,9 +48,6 @@ class Callback:
     def on_stop(self, training: Training) -> None:
         """A callback raised `StopTraining`."""
 
-    def on_end(self, training: Training) -> None:
-        """The last update and its callbacks are done."""
-
     def close(self) -> None:
         """`fit` ends, normally or by an exception."""
 

@@ -69,7 +69,7 @@ def fit(
     if resume_from is not None:
         load_state_dict(training, callbacks, resume_from)
     with ExitStack() as stack:
-        for callback in callbacks:
+        for callback in callbacks if training.pending or not training.finished else ():
             stack.callback(callback.close)
             callback.on_start(training)
         while training.pending or not training.finished:
@@ -90,8 +90,6 @@ def fit(
                     callback.on_stop(training)
                 raise
         training.check_finite()
-        for callback in callbacks:
-            callback.on_end(training)
     return training
 
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from nfvae.data import DATASETS
+from nfvae.experiments.configuration.parts import check_part, read_data
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.parts import check_part, read_data
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 

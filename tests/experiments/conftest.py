@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from nfvae.experiments.main import run
+from nfvae.experiments.command_line.main import run
 
 from .processes import nfvae_fixture  # noqa: F401
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.cli import command, command_line, remember_call
-from nfvae.experiments.composition import hydra_override, run_argument, with_run_key
-from nfvae.experiments.conf import CONF, choices, groups
-from nfvae.experiments.help import COMMANDS, command_help
+from nfvae.experiments.command_line.call import command, command_line, remember_call
+from nfvae.experiments.command_line.conf import CONF, choices, groups
+from nfvae.experiments.command_line.help import COMMANDS, command_help
+from nfvae.experiments.command_line.hydra_run import hydra_override, run_argument, with_run_key
 
 from .processes import ROOT, environment
 
@@ -82,7 +82,7 @@ def test_examples_compose(name, call):
 @pytest.mark.parametrize("words", ["--help", "--cfg job", "-sc query=bash", "flow=planr"])
 def test_torch_is_not_imported_before_it_is_needed(words, tmp_path):
     code = (
-        "import sys; from nfvae.experiments.main import run\n"
+        "import sys; from nfvae.experiments.command_line.main import run\n"
         "try: run('train')\n"
         "finally: assert 'torch' not in sys.modules and 'pydantic' not in sys.modules"
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.config import parse_config
+from nfvae.experiments.configuration.config import parse_config
+from nfvae.experiments.configuration.parts import REGISTRIES
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.parts import REGISTRIES
 from nfvae.flows import FLOWS
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -12,12 +12,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 import nfvae.data
 from nfvae.data import load_dataset
 from nfvae.errors import DataError
+from nfvae.experiments.command_line.conf import CONF
 from nfvae.experiments.commands.evaluate import evaluate
-from nfvae.experiments.conf import CONF
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.tables import collect
 

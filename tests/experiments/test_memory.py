@@ -5,9 +5,8 @@ import resource
 import pytest
 import torch
 
-from nfvae.experiments.build import build_optimizer, build_vae
-from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.memory import (
+from nfvae.experiments.configuration.build import build_optimizer, build_vae
+from nfvae.experiments.configuration.memory import (
     BYTES,
     available_memory,
     check_memory,
@@ -15,7 +14,8 @@ from nfvae.experiments.memory import (
     numbers_per_parameter,
     readable,
 )
-from nfvae.experiments.parts import flow_size
+from nfvae.experiments.configuration.parts import flow_size
+from nfvae.experiments.errors import ConfigError
 from nfvae.flows import FLOWS
 
 CPU, SHAPE = torch.device("cpu"), (1, 28, 28)

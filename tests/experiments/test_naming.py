@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from nfvae.experiments.naming import default_name, run_path
+from nfvae.experiments.storage.naming import default_name, run_path
 
 
 def test_a_name_follows_from_the_overrides(make_config):

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from nfvae.data import DATASETS, Dataset, Split
-from nfvae.experiments.build import check_likelihood, fit_arguments
+from nfvae.experiments.configuration.build import check_likelihood, fit_arguments
+from nfvae.experiments.configuration.memory import model_size
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.memory import model_size
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Training
 

@@ -14,11 +14,11 @@ from nfvae.experiments.commands.posterior_2d import (
     mean_kl,
     posterior_2d,
 )
+from nfvae.experiments.configuration.sections import check_section
 from nfvae.experiments.errors import ConfigError, RunFolderError
 from nfvae.experiments.figures.posterior import posterior_figure
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.run import run_training
-from nfvae.experiments.sections import check_section
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.objective import elbo_terms, importance_weighted
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nfvae.experiments.provenance import ROOT, _git_commit, provenance
+from nfvae.experiments.running.provenance import ROOT, _git_commit, provenance
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.plugin_event_accumulator import TENSORS, EventAccumulator
 
-from nfvae.experiments import run as training
-from nfvae.experiments.config import parse_config
+from nfvae.experiments.configuration.config import parse_config
 from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.running import run as training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 

@@ -9,14 +9,14 @@ import torch
 from nfvae.data import load_dataset
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
-from nfvae.experiments import callbacks as run_callbacks
-from nfvae.experiments import measure as training_results
-from nfvae.experiments.build import fit_arguments
+from nfvae.experiments.configuration.build import fit_arguments
 from nfvae.experiments.interruption import Interrupted, StopRequest
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.measure import measure
 from nfvae.experiments.monitoring import run_log
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running import callbacks as run_callbacks
+from nfvae.experiments.running import measure as training_results
+from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.measure import measure
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Training, callbacks
@@ -101,7 +101,7 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
         commit[0] = "a later one"
         update(self)
 
-    monkeypatch.setattr("nfvae.experiments.provenance._git_commit", lambda root: commit[0])
+    monkeypatch.setattr("nfvae.experiments.running.provenance._git_commit", lambda root: commit[0])
     monkeypatch.setattr(Training, "update", step)
     assert run_training(small_config(), folder, StopRequest())["git_commit"] == "that which runs"
 

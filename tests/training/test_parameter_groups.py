@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from nfvae.experiments.build import build_optimizer, build_vae, parameter_groups
+from nfvae.experiments.configuration.build import build_optimizer, build_vae, parameter_groups
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training.schedule import set_learning_rates
 

@@ -7,7 +7,7 @@ import torch
 
 from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.interruption import Interrupted, StopRequest
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 

@@ -5,7 +5,7 @@ import torch
 
 from nfvae.errors import DivergenceError
 from nfvae.experiments.interruption import Interrupted, StopRequest
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Training

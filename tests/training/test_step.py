@@ -9,7 +9,7 @@ from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nfvae.data import load_dataset
-from nfvae.experiments.build import fit_arguments
+from nfvae.experiments.configuration.build import fit_arguments
 from nfvae.training import Training
 
 STEP, CLIP, CPU = 7, 0.5, torch.device("cpu")

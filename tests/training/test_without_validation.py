@@ -8,8 +8,8 @@ import torch
 from nfvae.experiments.commands.evaluate import evaluate
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import Interrupted, StopRequest
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Training

@@ -20,8 +20,8 @@ from nfvae.experiments.benchmark.peers import FlowFunction, normflows_planar, py
 from nfvae.experiments.benchmark.planar_loops import PlanarBmmLoop, PlanarLoop
 from nfvae.experiments.benchmark.textbook_step import TextbookStep
 from nfvae.experiments.benchmark.timing import interleaved
-from nfvae.experiments.build import fit_arguments
-from nfvae.experiments.config import Config
+from nfvae.experiments.configuration.build import fit_arguments
+from nfvae.experiments.configuration.config import Config
 from nfvae.flows import Flow
 from nfvae.flows.planar import Planar
 from nfvae.training import Training

@@ -11,19 +11,19 @@ from pydantic import Field
 
 from nfvae.experiments.benchmark import suite
 from nfvae.experiments.benchmark.startup import startup
-from nfvae.experiments.config import (
+from nfvae.experiments.configuration.config import (
     Config,
     NumThreads,
     Positive,
     parse_config,
 )
+from nfvae.experiments.configuration.memory import check_memory
+from nfvae.experiments.configuration.parts import read_data
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.experiments.figures.scaling import scaling_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.memory import check_memory
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.provenance import provenance
-from nfvae.experiments.sections import Section, check_section
+from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import make_output_folder
 from nfvae.experiments.storage.config_file import look_up
 from nfvae.experiments.storage.json_file import write_json

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 
 from nfvae.data import Dataset, Split, SplitName
-from nfvae.experiments.cli import command_line
-from nfvae.experiments.config import Checkpoint, Device, MeasureConfig, NumThreads
-from nfvae.experiments.device import choose_device, device_name
+from nfvae.experiments.command_line.call import command_line
+from nfvae.experiments.configuration.config import Checkpoint, Device, MeasureConfig, NumThreads
+from nfvae.experiments.configuration.device import choose_device, device_name
+from nfvae.experiments.configuration.parts import read_data
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
-from nfvae.experiments.loading import load_vae_and_step
-from nfvae.experiments.measure import measure
 from nfvae.experiments.monitoring.summary import summary
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.provenance import provenance
-from nfvae.experiments.sections import Section, check_section
+from nfvae.experiments.running.loading import load_vae_and_step
+from nfvae.experiments.running.measure import measure
+from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import require_writable
 from nfvae.experiments.storage.run_folder import RunFolder
 

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from nfvae.experiments.cli import command_line
-from nfvae.experiments.composition import overrides
+from nfvae.experiments.command_line.call import command_line
+from nfvae.experiments.command_line.hydra_run import overrides
+from nfvae.experiments.configuration.sections import check_section
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task, write_results
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.energy import Fitted, energy_figure
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
-from nfvae.experiments.sections import check_section
 
 
 class FitEnergyConfig(FitTask):

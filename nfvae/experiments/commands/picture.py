@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from nfvae.experiments.config import Seed
+from nfvae.experiments.configuration.config import Seed
+from nfvae.experiments.configuration.parts import read_data
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.figures.run import run_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.sections import Section, check_section
+from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 

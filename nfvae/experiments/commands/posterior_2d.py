@@ -11,13 +11,13 @@ from pydantic import Field, field_validator
 from nfvae.data import Dataset
 from nfvae.evaluation.elbo import standard_error
 from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
-from nfvae.experiments.config import Config, Seed
+from nfvae.experiments.configuration.config import Config, Seed
+from nfvae.experiments.configuration.parts import read_data
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.posterior import posterior_figure
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.sections import Section, check_section
+from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences

@@ -4,13 +4,13 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from nfvae.experiments.cli import command
-from nfvae.experiments.composition import overrides, run_argument
-from nfvae.experiments.config import parse_config
+from nfvae.experiments.command_line.call import command
+from nfvae.experiments.command_line.hydra_run import overrides, run_argument
+from nfvae.experiments.configuration.config import parse_config
 from nfvae.experiments.interruption import Interrupted, stop_on_signals
 from nfvae.experiments.monitoring.summary import summary
-from nfvae.experiments.naming import run_path
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
+from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
 
 

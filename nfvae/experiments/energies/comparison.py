@@ -8,11 +8,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from nfvae.errors import NfvaeError
-from nfvae.experiments.config import NumTransforms
+from nfvae.experiments.configuration.config import NumTransforms
+from nfvae.experiments.configuration.sections import Section
 from nfvae.experiments.energies.task import EnergyName, FitTask, read_results
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
-from nfvae.experiments.sections import Section
 
 # -P: a file in the current folder that is named like a module of the library is not that module.
 WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.energies.worker")

@@ -18,14 +18,18 @@ from nfvae.energies.fit import UnconditionalPosterior, fit_energy, free_energy
 from nfvae.energies.kl import GridKl, kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES, Energy
 from nfvae.errors import DivergenceError, NotInvertibleError
-from nfvae.experiments.build import build_optimizer
-from nfvae.experiments.config import NumTransforms, Optim, Seed
+from nfvae.experiments.configuration.build import build_optimizer
+from nfvae.experiments.configuration.config import NumTransforms, Optim, Seed
+from nfvae.experiments.configuration.memory import (
+    available_memory,
+    numbers_per_parameter,
+    require_memory,
+)
+from nfvae.experiments.configuration.parts import build_flow, check_flow, flow_size, sizes
+from nfvae.experiments.configuration.sections import Section
 from nfvae.experiments.errors import CheckpointError, RunFolderError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.memory import available_memory, numbers_per_parameter, require_memory
-from nfvae.experiments.parts import build_flow, check_flow, flow_size, sizes
-from nfvae.experiments.provenance import provenance
-from nfvae.experiments.sections import Section
+from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import make_output_folder, write_atomically
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from nfvae.experiments.command_line.failures import report
 from nfvae.experiments.energies.task import FitTask, run_task
-from nfvae.experiments.failures import report
 from nfvae.experiments.interruption import StopRequest
 
 

@@ -87,8 +87,8 @@ class ProcessLauncher(Launcher):
         return config
 
     def _plan(self, config: DictConfig, overrides: Sequence[str]) -> "PlannedRun":
+        from nfvae.experiments.command_line.task_runner import plain
         from nfvae.experiments.launching.plan import plan_run
-        from nfvae.experiments.task_runner import plain
 
         keys = [str(key) for key in config if key != "hydra"]
         return plan_run(plain(OmegaConf.masked_copy(config, keys)), overrides)
@@ -96,7 +96,7 @@ class ProcessLauncher(Launcher):
 
 def num_workers(wanted: int | None, runs: Mapping[str, Any]) -> int:
     """Runs at once: as wanted, else one per core, or one in all on a GPU."""
-    from nfvae.experiments.device import choose_device
+    from nfvae.experiments.configuration.device import choose_device
 
     if wanted is not None:
         return wanted

@@ -10,14 +10,14 @@ from typing import Any
 
 from nfvae.data import Dataset
 from nfvae.errors import NfvaeError
-from nfvae.experiments.config import Config, parse_config
-from nfvae.experiments.device import choose_device
+from nfvae.experiments.configuration.config import Config, parse_config
+from nfvae.experiments.configuration.device import choose_device
+from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.launching.composing import Composed
-from nfvae.experiments.naming import run_path
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.run import check_run
+from nfvae.experiments.running.run import check_run
 from nfvae.experiments.storage.lock import is_locked
+from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
 
 

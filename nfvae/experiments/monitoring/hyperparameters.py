@@ -1,6 +1,6 @@
 """A configuration as flat names and values, for comparing the runs of a sweep."""
 
-from nfvae.experiments.config import Config
+from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers
 

@@ -11,7 +11,7 @@ import yaml
 from torch import Tensor
 from torch.utils.tensorboard import summary
 
-from nfvae.experiments.config import Config
+from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters

@@ -3,7 +3,7 @@
 import torch
 
 from nfvae.evaluation.mode import evaluation_mode
-from nfvae.experiments.config import Config
+from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.monitoring.metrics_log import MetricsLog
 from nfvae.experiments.monitoring.model_log import first_images, flow_histograms, model_pictures
 from nfvae.experiments.monitoring.progress import Progress

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nfvae.data import Dataset
 from nfvae.evaluation.activity import ACTIVE, unit_activity
+from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.figures.bars import activity_figure
 from nfvae.experiments.figures.pictures import (
     interpolations,
@@ -21,9 +22,8 @@ from nfvae.experiments.figures.pictures import (
     traversals,
 )
 from nfvae.experiments.figures.plane import plane_figure
-from nfvae.experiments.loading import load_vae
-from nfvae.experiments.parts import read_data
 from nfvae.experiments.report.graphics import Graphic, picture, vector
+from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.vae import VAE
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from nfvae.experiments.config import Config, parse_config
+from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.experiments.errors import ConfigError, RunFolderError
 from nfvae.experiments.storage.atomic import (
     FULL,

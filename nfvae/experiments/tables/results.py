@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nfvae.experiments.configuration.name import Name
 from nfvae.experiments.errors import ResultsError, one_line
-from nfvae.experiments.name import Name
 from nfvae.experiments.storage.json_file import MAX_NUMBER
 
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]

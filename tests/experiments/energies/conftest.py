@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nfvae.experiments.commands.fit_energy import FitEnergyConfig
-from nfvae.experiments.sections import check_section
+from nfvae.experiments.configuration.sections import check_section
 
 CONF = Path(__file__).parents[3] / "conf"
 

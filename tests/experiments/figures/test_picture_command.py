@@ -4,7 +4,7 @@ from PIL import Image
 
 from nfvae.experiments.commands.picture import picture
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 
 

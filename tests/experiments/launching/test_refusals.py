@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.config import RunConfig
-from nfvae.experiments.naming import default_name
+from nfvae.experiments.configuration.config import RunConfig
+from nfvae.experiments.storage.naming import default_name
 
 TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
 NAMED = "run.dir=runs/${flow.name}_K${K}_seed${seed}"
@@ -129,7 +129,7 @@ def test_a_number_s_spelling_does_not_change_the_folder(spelled, train, make_con
         seen.append(default_name(config, overrides))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nfvae.experiments.naming.default_name", keep)
+    monkeypatch.setattr("nfvae.experiments.storage.naming.default_name", keep)
     for words in ([spelled, "K=2"], ["-m", spelled, "K=2"]):
         assert train(*words)[0] == 130
     assert seen == ["planar_K2_seed0_lr-0.002"] * 2

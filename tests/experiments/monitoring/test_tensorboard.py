@@ -6,11 +6,11 @@ import yaml
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
-from nfvae.experiments.build import fit_arguments
+from nfvae.experiments.configuration.build import fit_arguments
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.monitoring.model_log import flow_histograms, model_pictures
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Training
 

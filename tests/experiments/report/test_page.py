@@ -9,7 +9,7 @@ import pytest
 from nfvae.experiments.errors import ResultsError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.report.page import make_page
-from nfvae.experiments.run import run_training
+from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.tables import collect
 

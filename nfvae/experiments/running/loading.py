@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from nfvae.experiments.build import build_vae
-from nfvae.experiments.config import Checkpoint, Config
+from nfvae.experiments.configuration.build import build_vae
+from nfvae.experiments.configuration.config import Checkpoint, Config
 from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder

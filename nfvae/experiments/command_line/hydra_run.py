@@ -15,11 +15,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nfvae.errors import NfvaeError
+from nfvae.experiments.command_line.failures import report
+from nfvae.experiments.command_line.help import COMMANDS
+from nfvae.experiments.command_line.hydra_errors import explain_hydra, explain_value_error
+from nfvae.experiments.command_line.hydra_settings import settings_checked
 from nfvae.experiments.errors import ConfigError, fail
-from nfvae.experiments.failures import report
-from nfvae.experiments.help import COMMANDS
-from nfvae.experiments.hydra_errors import explain_hydra, explain_value_error
-from nfvae.experiments.hydra_settings import settings_checked
 from nfvae.experiments.launching.registration import register_plugins
 
 

@@ -6,19 +6,19 @@ import torch
 
 from nfvae.data import Dataset
 from nfvae.errors import DivergenceError, StateError
-from nfvae.experiments.build import check_likelihood, count_steps, fit_arguments
-from nfvae.experiments.callbacks import Checkpoints, Rewind, StopOnSignal
-from nfvae.experiments.config import Config, check_validation
-from nfvae.experiments.device import choose_device
+from nfvae.experiments.configuration.build import check_likelihood, count_steps, fit_arguments
+from nfvae.experiments.configuration.config import Config, check_validation
+from nfvae.experiments.configuration.device import choose_device
+from nfvae.experiments.configuration.memory import check_memory
+from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.loading import does_not_fit, load_weights
-from nfvae.experiments.measure import describe, measure
-from nfvae.experiments.memory import check_memory
 from nfvae.experiments.monitoring.metrics_log import log_results
 from nfvae.experiments.monitoring.run_log import RunLog
-from nfvae.experiments.parts import read_data
-from nfvae.experiments.provenance import provenance
+from nfvae.experiments.running.callbacks import Checkpoints, Rewind, StopOnSignal
+from nfvae.experiments.running.loading import does_not_fit, load_weights
+from nfvae.experiments.running.measure import describe, measure
+from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -72,7 +72,8 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         except DivergenceError as error:
             raise DivergenceError(f"{error}; {_after_divergence(config, folder)}") from None
         except StateError as error:
-            raise does_not_fit(folder.last, error) from None
+            unfit = does_not_fit(folder.last, error)
+            raise CheckpointError(f"{unfit}; {_way_back(folder)}") from None
 
         described = describe(config, training, validation, rewind.rewinds) | made_by
         if config.eval.checkpoint == "best":

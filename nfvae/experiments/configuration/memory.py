@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nfvae.experiments.config import AdamConfig, Config, RMSpropConfig
-from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.parts import (
+from nfvae.experiments.configuration.config import AdamConfig, Config, RMSpropConfig
+from nfvae.experiments.configuration.parts import (
     FlowSize,
     build_likelihood,
     build_networks,
@@ -19,6 +18,7 @@ from nfvae.experiments.parts import (
     sizes,
     without_memory,
 )
+from nfvae.experiments.errors import ConfigError
 
 BYTES = 4  # of a float32
 ImageShape = tuple[int, int, int]

@@ -3,7 +3,7 @@
 import sys
 
 from nfvae.errors import NfvaeError
-from nfvae.experiments.cli import command_line
+from nfvae.experiments.command_line.call import command_line
 from nfvae.experiments.errors import fail, one_line
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted
 

@@ -6,8 +6,8 @@ Each imports its command only when it runs, so that help and completion answer w
 import hydra
 from omegaconf import DictConfig
 
-from nfvae.experiments.conf import CONF
-from nfvae.experiments.task_runner import run_task
+from nfvae.experiments.command_line.conf import CONF
+from nfvae.experiments.command_line.task_runner import run_task
 
 PATH = str(CONF)
 

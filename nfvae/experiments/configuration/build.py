@@ -9,15 +9,20 @@ import torch
 from torch import nn, optim
 
 from nfvae.data import Dataset
-from nfvae.experiments.config import (
+from nfvae.experiments.configuration.config import (
     AdamConfig,
     Config,
     RMSpropConfig,
     VAEAdamConfig,
     VAERMSpropConfig,
 )
+from nfvae.experiments.configuration.parts import (
+    build_flow,
+    build_likelihood,
+    build_networks,
+    build_prior,
+)
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.parts import build_flow, build_likelihood, build_networks, build_prior
 from nfvae.likelihoods import LIKELIHOODS, Values
 from nfvae.objective import Objective
 from nfvae.seeds import stream_seed

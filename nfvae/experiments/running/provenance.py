@@ -11,7 +11,7 @@ import torch
 
 import nfvae
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def provenance() -> dict[str, Any]:

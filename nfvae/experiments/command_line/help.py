@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from nfvae.experiments.cli import command
-from nfvae.experiments.conf import CONF, choices, groups
+from nfvae.experiments.command_line.call import command
+from nfvae.experiments.command_line.conf import CONF, choices, groups
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if count else "cpu"
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count:
+        seen = f"only {count}" if count else "no"
         raise ConfigError(
-            f"device={name}, but PyTorch sees {count} CUDA devices; use device=cpu or auto"
+            f"device={name}, but PyTorch sees {seen} CUDA device; use device=cpu or auto"
         )
     return device
 

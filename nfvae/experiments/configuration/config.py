@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from nfvae.experiments.device import check_device
+from nfvae.experiments.configuration.device import check_device
+from nfvae.experiments.configuration.name import Name
+from nfvae.experiments.configuration.parts import REGISTRIES, check_flow, check_part, flow_size
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.name import Name
-from nfvae.experiments.parts import REGISTRIES, check_flow, check_part, flow_size
-from nfvae.experiments.sections import Section, check_section
 from nfvae.objective import AnnealingKind, Objective
 from nfvae.training.schedule import Decay
 

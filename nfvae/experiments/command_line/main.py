@@ -10,12 +10,12 @@ from types import FrameType
 from typing import NoReturn
 
 from nfvae.errors import NfvaeError
-from nfvae.experiments.cli import remember_call
+from nfvae.experiments.command_line.call import remember_call
+from nfvae.experiments.command_line.help import COMMANDS, command_help, overview
+from nfvae.experiments.command_line.output import output_error, protect_output
+from nfvae.experiments.command_line.plugins import import_plugins, take_plugins
 from nfvae.experiments.errors import fail
-from nfvae.experiments.help import COMMANDS, command_help, overview
 from nfvae.experiments.interruption import INTERRUPTED, record_signal
-from nfvae.experiments.output import output_error, protect_output
-from nfvae.experiments.plugins import import_plugins, take_plugins
 
 SHOWS = {"--help", "-h", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
@@ -72,7 +72,7 @@ def _run(name: str, words: list[str]) -> int:
     except SystemExit as end:  # Hydra and argparse end so
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        from nfvae.experiments.failures import report
+        from nfvae.experiments.command_line.failures import report
 
         return report(error)
 
@@ -81,8 +81,8 @@ def _run_configured(name: str, words: Sequence[str]) -> int:
     if "--help" in words or "-h" in words:
         print(command_help(name))
         return 0
-    from nfvae.experiments import tasks  # Hydra takes a moment
-    from nfvae.experiments.composition import run_hydra, with_run_key
+    from nfvae.experiments.command_line import tasks  # Hydra takes a moment
+    from nfvae.experiments.command_line.hydra_run import run_hydra, with_run_key
 
     sys.argv = [sys.argv[0], *with_run_key(name, words)]
     return run_hydra(name, getattr(tasks, name), sys.argv[1:])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nfvae.experiments.config import Config
+from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.storage.same_run import changes_numbers
 

@@ -10,8 +10,8 @@ import torch
 from nfvae.data import Split, SplitName
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo, estimate_nll
-from nfvae.experiments.config import Checkpoint, Config, MeasureConfig
-from nfvae.experiments.device import device_name
+from nfvae.experiments.configuration.config import Checkpoint, Config, MeasureConfig
+from nfvae.experiments.configuration.device import device_name
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.progress import Progress
 from nfvae.seeds import stream_seed

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 # Beside the package in a repository, inside it in a wheel.
-_PLACES = (Path(__file__).parents[2] / "conf", Path(__file__).parents[1] / "conf")
+_PLACES = (Path(__file__).parents[3] / "conf", Path(__file__).parents[2] / "conf")
 CONF = next((place for place in _PLACES if (place / "train.yaml").is_file()), _PLACES[1])
 
 

@@ -11,7 +11,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from nfvae.experiments.conf import CONF, choices
+from nfvae.experiments.command_line.conf import CONF, choices
 from nfvae.experiments.errors import one_line
 
 EXTRAS = {"joblib": "launchers", "submitit_local": "launchers", "submitit_slurm": "launchers"}

@@ -12,15 +12,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nfvae.experiments.command_line.failures import explain, report
+from nfvae.experiments.command_line.hydra_errors import explain_hydra
+from nfvae.experiments.command_line.output import protect_output
+from nfvae.experiments.command_line.plugins import import_plugins
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.failures import explain, report
-from nfvae.experiments.hydra_errors import explain_hydra
 from nfvae.experiments.interruption import (
     Interrupted,
     received_signal,
 )
-from nfvae.experiments.output import protect_output
-from nfvae.experiments.plugins import import_plugins
 
 Command = Callable[[Mapping[str, Any]], int | float | None]
 

@@ -11,8 +11,8 @@ import torch
 from pydantic import create_model
 
 from nfvae.data import DATASETS, Dataset, load_dataset
+from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError, one_line
-from nfvae.experiments.sections import Section, check_section
 from nfvae.flows import FLOWS, Compose, Flow
 from nfvae.likelihoods import LIKELIHOODS, Likelihood
 from nfvae.networks import NETWORKS, Networks

@@ -1,0 +1,1 @@
+"""The configuration: types and ranges, and the parts that it names."""
