@@ -12,7 +12,7 @@ torch.Size([10])
 >>> vae.sample(64).shape
 torch.Size([64, 1, 28, 28])
 
-Names are imported at their first use, so that a command line answers before torch is loaded.
+Names are imported when they are first used, so that importing the package does not load torch.
 """
 
 from importlib import import_module
@@ -111,7 +111,7 @@ __all__ = [
     "train",
 ]
 
-# Modules that names come from, tried in this order. Only the last needs the experiments half.
+# The modules that define the names, searched in this order. Only the last needs nfvae.experiments.
 _HOMES = (
     *("vae", "flows", "networks", "likelihoods", "priors", "posterior", "objective", "data"),
     *("training", "evaluation", "energies", "experiments.api"),
@@ -126,7 +126,7 @@ def __getattr__(name: str) -> Any:
             found = getattr(import_module(f"{__name__}.{home}"), name, None)
             # `compose` is a function of `experiments.api`, and also a file of `flows`.
             if found is not None and not isinstance(found, ModuleType):
-                globals()[name] = found  # the next use does not come here
+                globals()[name] = found  # later uses do not call this function
                 return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -16,7 +16,7 @@ def first_order_only(
 
     Args:
         backward: the `backward` of a torch.autograd.Function.
-        name: of the operation, for the error message.
+        name: the operation's name, for the error message.
         advice: what to do instead, appended to the error message.
     """
 
@@ -33,9 +33,9 @@ def first_order_only(
 
 
 class FirstOrderFunction(torch.autograd.Function):
-    """A torch.autograd.Function with a first derivative by `backward` and nothing else.
+    """A torch.autograd.Function whose `backward` gives first derivatives only.
 
-    Call it by `call` instead of `apply`. Double backward, torch.func and forward-mode derivatives
+    Use `call` instead of `apply`. Double backward, torch.func and forward-mode derivatives
     then raise a RuntimeError of one line, which names the `operation` and ends with the `advice`.
     """
 
@@ -50,10 +50,10 @@ class FirstOrderFunction(torch.autograd.Function):
 
     @classmethod
     def call(cls, *args: Any) -> Any:
-        """`apply`, with a clear error where there is no derivative to use.
+        """`apply`, with a clear error where derivatives are not supported.
 
         Raises:
-            RuntimeError: within a transform of torch.func, or at forward-mode derivatives.
+            RuntimeError: called under a torch.func transform or forward-mode differentiation.
         """
         try:
             return cls.apply(*args)

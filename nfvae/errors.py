@@ -1,4 +1,4 @@
-"""Errors with a message for the user: what was wrong and what would be right."""
+"""Errors whose message says what is wrong and how to fix it."""
 
 
 class NfvaeError(Exception):
@@ -6,7 +6,7 @@ class NfvaeError(Exception):
 
 
 class DataError(NfvaeError):
-    """A data file that is missing, damaged, or not what it claims to be."""
+    """A data file that is missing, damaged, or not the expected one."""
 
 
 class DivergenceError(NfvaeError):
@@ -22,4 +22,4 @@ class NotInvertibleError(NfvaeError, NotImplementedError):
 
 
 class StopTraining(Exception):  # noqa: N818  (it is not an error)
-    """A callback raises it to leave `fit` at once. The run can be resumed from its state."""
+    """Raised by a callback to leave `fit` at once. The run can be resumed from its state."""

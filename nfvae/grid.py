@@ -47,7 +47,7 @@ class Grid:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """For matplotlib's imshow with origin="lower"."""
+        """(x0, x1, y0, y1), for matplotlib's imshow with origin="lower"."""
         return self.low[0], self.high[0], self.low[1], self.high[1]
 
     def log_integral(self, log_f: Tensor) -> Tensor:
@@ -57,7 +57,8 @@ class Grid:
     def kl(self, log_q: Tensor, log_p: Tensor) -> Tensor:
         """∫ q log(q/p) in nats over the rectangle, both normalised: [*, n, n] -> [*].
 
-        The part of q outside the rectangle is missing; `log_integral(log_q)` says how large it is.
+        The part of q outside the rectangle is missing; exp(`log_integral(log_q)`) is the mass
+        inside.
         """
         q = (log_q + self.log_cell).exp()
         # 0·log 0 = 0, also where log_q is −inf

@@ -70,8 +70,8 @@ def elbo(
     Args:
         vae: the model.
         x: images of the likelihood's kind of values.
-        num_samples: samples of q(z|x) for each image.
-        generator: of the samples; None is torch's global one.
+        num_samples: samples of q(z|x) per image.
+        generator: for the samples; None is torch's global generator.
 
     Raises:
         ValueError: x has another shape or other values than the model takes, or num_samples < 1.

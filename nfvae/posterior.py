@@ -103,7 +103,7 @@ class FlowPosterior(Distribution):
 
         Args:
             sample_shape: axes in front of the batch's.
-            generator: of the noise; None is torch's global one.
+            generator: for the noise; None is torch's global generator.
         """
         eps = self._noise(sample_shape, generator)
         z, log_det = self.flow(self._z0(eps), self.params)

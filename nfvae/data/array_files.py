@@ -1,4 +1,4 @@
-"""Any file of arrays, its format known by its first bytes."""
+"""Read a file of arrays. Its first bytes determine the format."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from nfvae.errors import DataError
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """Arrays by name of a .npz or .mat file; "" names the one array of .npy, IDX and .amat.
+    """Read all arrays of a file, by name.
+
+    The names are those in a .npz or .mat file. The one array of a .npy, IDX or .amat file has the
+    name "".
 
     Raises:
         DataError: the file is unreadable, damaged, too large, or of no known format.

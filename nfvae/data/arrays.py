@@ -42,22 +42,22 @@ def arrays(
     bits, where all values are 0 or 1; levels, integers from 0 to 255; real numbers from 0 to 1.
 
     Args:
-        path: a .npz or .mat file with the array `train`, and `val` and `test` or one of them or
-            neither; or a file with one array: .npy, IDX (gzipped or not), or Larochelle's .amat of
-            bits. What is missing is taken from `train`.
+        path: a .npz or .mat file with the array `train` and, optionally, `val` and `test`; or a
+            file with one array: .npy, IDX (gzipped or not), or .amat of bits like Larochelle's.
+            Missing splits are taken from `train`.
         image_shape: [C, H, W], needed where images are flat and not square. Rows that hold an
             eighth of C·H·W bytes are bits packed by numpy.packbits.
         binarization: "dynamic", "fixed" or "none" for levels and real numbers, which are read as
             probabilities (real numbers to the nearest k/255); "static" for bits.
-        val_fraction: part of `train` for validation where there is no `val`.
-        test_fraction: part of `train` for test where there is no `test`.
-        split_seed: of the permutation of `train` before it is split; None keeps the order:
+        val_fraction: fraction of `train` for validation if there is no `val`.
+        test_fraction: fraction of `train` for test if there is no `test`.
+        split_seed: `train` is permuted with this seed before the split; None keeps the order:
             training, validation, test.
-        train_on_val: train on the validation images too, with no validation.
+        train_on_val: train on the validation images too, without validation.
 
     Raises:
         DataError: the file is missing, damaged, or holds something other than images.
-        ValueError: a binarization or fractions that do not fit; no path.
+        ValueError: the binarization or the fractions do not fit, or there is no path.
     """
     if not path:
         raise ValueError("path is missing; give the file that holds your images")
@@ -107,12 +107,12 @@ def to_images(array: Array, shape: ImageShape | None, where: str) -> Array:
     """[N, P], [N, H, W] or [N, C, H, W] -> [N, C, H, W].
 
     Args:
-        array: of numbers.
-        shape: (C, H, W), or None where it follows from the array.
+        array: numbers.
+        shape: (C, H, W), or None if it follows from the array.
         where: the array's name, for messages.
 
     Raises:
-        DataError: it cannot be images, or not of this shape.
+        DataError: the array cannot hold images, or images of this shape.
     """
     stated = list(array.shape)
     if array.ndim not in (2, 3, 4):
@@ -158,7 +158,7 @@ def to_images(array: Array, shape: ImageShape | None, where: str) -> Array:
 def _one_kind(
     arrays: dict[SplitName, Array], file: Path
 ) -> tuple[Values, dict[SplitName, npt.NDArray[Any]]]:
-    """What values are, in all arrays, and the pixels as a data set stores them."""
+    """The kind of all values, and the pixels as a data set stores them."""
     kinds = {name: kind_of(array, f"{file}, array {name},") for name, array in arrays.items()}
     if len({array.shape[1:] for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
@@ -177,10 +177,10 @@ def _one_kind(
 
 
 def kind_of(array: Array, where: str) -> Values:
-    """Bits, levels or real numbers.
+    """Whether values are bits, levels or real numbers.
 
     Raises:
-        DataError: NaN, infinite or negative values, or too large ones.
+        DataError: values are NaN, infinite, negative or too large.
     """
     low, high = array.min(), array.max()
     if array.dtype.kind == "f":

@@ -16,14 +16,14 @@ from torch import Tensor
 Binarization = Literal["dynamic", "fixed", "static", "none"]
 """How pixels become bits. Levels are read as probabilities.
 
-`dynamic`: training bits are drawn anew for every batch; validation and test are `fixed`'s draw, so
-    that all runs are measured on the same binary images.
+`dynamic`: new training bits are drawn for every batch; validation and test have the bits of
+    `fixed`, so that all runs are measured on the same binary images.
 `fixed`: one seeded draw of all splits, the same for everybody.
-`static`: bits that somebody else drew once and published, as Larochelle those of MNIST.
+`static`: bits that were drawn once and published, such as Larochelle's files of MNIST.
 `none`: no bits; pixels stay levels or real numbers.
 """
 
-# One stream for each split, so that its draw does not depend on whether another was drawn.
+# One seed for each split, so that its bits do not depend on the other splits.
 FIXED_SEEDS: Mapping[str, int] = {"train": 0, "val": 1, "test": 2}
 
 
@@ -34,16 +34,16 @@ def bernoulli(levels: Tensor, generator: torch.Generator | None = None) -> Tenso
 
     Args:
         levels: uint8, any shape.
-        generator: on the same device; None is torch's global one.
+        generator: on the same device; None is torch's global generator.
     """
     r = torch.empty_like(levels).random_(0, 255, generator=generator)
     return r < levels
 
 
 def fixed_bernoulli(levels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:
-    """A draw that is the same for everybody, forever: bits as 0 and 255, same shape.
+    """A seeded draw that is the same on every machine: bits as 0 and 255, same shape.
 
-    numpy keeps RandomState's streams frozen, on every platform and in every version.
+    numpy guarantees that RandomState's streams never change.
     """
     rng = np.random.RandomState(seed)
     r = rng.randint(0, 255, levels.shape, dtype=np.uint8)
@@ -54,7 +54,7 @@ def check_binarization(binarization: str, *allowed: Binarization) -> None:
     """Check that a data set can be binarized in this way.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it cannot be.
     """
     if binarization not in allowed:
         raise ValueError(

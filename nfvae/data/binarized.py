@@ -15,7 +15,7 @@ from nfvae.likelihoods.base import Values
 
 @dataclass(frozen=True)
 class Images:
-    """One split as it was read.
+    """The images of one split, as read from a file.
 
     Attributes:
         pixels: [N, C, H, W]: uint8 grey levels, bits as uint8 0 and 255, or float32 in [0, 1].
@@ -38,11 +38,11 @@ def binarized_dataset(
     that a bit's probability changes by at most 1/510.
 
     Args:
-        name: of the data set.
-        images: train, val and test; bits as 0 and 255 where binarization is `static`.
+        name: the data set's name.
+        images: train, val and test; bits as 0 and 255 if binarization is `static`.
         binarization: how bits are drawn.
-        train_on_val: train on the validation images too, with no validation. Their fixed bits are
-            those that they have as a split of their own.
+        train_on_val: train on the validation images too, without validation. Their fixed bits are
+            the same as in the validation split.
     """
     levels = all(part.pixels.dtype == np.uint8 for part in images.values())
     values: Values = "bits"

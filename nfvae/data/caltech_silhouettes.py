@@ -51,14 +51,14 @@ def caltech_silhouettes(
         binarization: "static": the files hold bits.
         split: "official" reads caltech101_silhouettes_28_split1.mat, 4,100 training, 2,264
             validation and 2,307 test images, the split of the papers. "seeded" reads all 8,671
-            images from caltech101_silhouettes_28.mat, which has no split of its own, and cuts a
-            seeded permutation into three parts of the same sizes: other images in each part, so
-            its numbers do not compare with the papers'.
-        split_seed: of that permutation.
-        train_on_val: train on the validation images too, with no validation.
+            images from caltech101_silhouettes_28.mat, which has no split, permutes them, and cuts
+            them into three splits of the same sizes. These hold other images, so results are not
+            comparable with the papers'.
+        split_seed: the seed of that permutation.
+        train_on_val: train on the validation images too, without validation.
 
     Raises:
-        DataError: the file is missing, damaged, or not what it claims to be.
+        DataError: the file is missing, damaged, or not the expected one.
         ValueError: no such binarization or split.
     """
     check_binarization(binarization, "static")

@@ -27,9 +27,9 @@ class Split:
     Attributes:
         images: [N, C, H, W]: uint8 levels 0 … 255 (bits that are not dynamic as 0 and 255), or
             float32 where `values` is "reals".
-        labels: int64 [N], or None where the source has none. For figures: no model sees them.
-        dynamic: every batch is a fresh Bernoulli(images/255) draw; of bits only.
-        values: what pixels are, see `nfvae.likelihoods.Values`.
+        labels: int64 [N], or None if the source has none. Only figures use them.
+        dynamic: every batch is a new Bernoulli(images/255) draw; only if `values` is "bits".
+        values: the kind of pixel values, see `nfvae.likelihoods.Values`.
     """
 
     images: Tensor
@@ -45,8 +45,8 @@ class Split:
 
         Args:
             index: on the split's device.
-            generator: for a dynamic split, on its device; None is torch's global one. Other splits
-                take no random numbers.
+            generator: for a dynamic split, on its device; None is torch's global generator. Other
+                splits use no random numbers.
         """
         images = self.images.index_select(0, index)
         return bernoulli(images, generator).float() if self.dynamic else self._as_floats(images)
@@ -55,7 +55,7 @@ class Split:
         """All images once, in order, as float32 [≤ batch_size, C, H, W].
 
         Raises:
-            ValueError: the split is dynamic, so that two passes would not see the same images.
+            ValueError: the split is dynamic, so two passes would not give the same images.
         """
         if self.dynamic:
             raise ValueError("a dynamically binarized split has no fixed images to go through")
@@ -70,13 +70,13 @@ class Split:
     def mean(self) -> Tensor:
         """Mean image: float32 [C, H, W], on the split's device.
 
-        Of bits and levels (Σ image/255 + 1)/(N + 2), Laplace's rule of succession: the posterior
-        mean of a probability under a uniform prior. It is strictly between 0 and 1, also where
-        every training image is black, so its log-odds are finite.
+        For bits and levels this is (Σ image/255 + 1)/(N + 2), Laplace's rule of succession: the
+        posterior mean of a probability under a uniform prior. It is strictly between 0 and 1, also
+        for a pixel that is 0 in every image, so its log-odds are finite.
         """
         if self.values == "reals":
             return self.images.mean(0, dtype=torch.float64).float()
-        # A sum by chunks is exact too, and many times faster than one sum over all images.
+        # Summing by chunks is exact too, and many times faster than one sum over all images.
         chunks = [chunk.sum(0, dtype=torch.int32) for chunk in self.images.split(1000)]
         total = torch.stack(chunks).sum(0).double() / 255
         return ((total + 1) / (len(self) + 2)).float()
@@ -89,16 +89,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Splits of one data set, and what results on it must state.
+    """Splits of one data set, and the facts that results on it must state.
 
     Attributes:
-        name: as registered.
-        train: what a model is trained on.
-        val: what chooses the checkpoint; None where it was trained on.
-        test: what results are measured on.
+        name: the registered name.
+        train: images to train on.
+        val: images that choose the checkpoint; None if there are none or they are trained on.
+        test: images that results are measured on.
         binarization: how pixels became bits, see `nfvae.data.binarize.Binarization`; "none" for
             levels and reals.
-        digest: sha256 of all splits' values and shapes: equal digests are equal data.
+        digest: sha256 of all splits' values and shapes: data sets with equal digests are equal.
 
     >>> bits = 255 * (torch.rand(60, 1, 8, 8) < 0.3).byte()
     >>> train, test = Split(bits[:50]), Split(bits[50:])
@@ -116,7 +116,7 @@ class Dataset:
 
     @property
     def values(self) -> Values:
-        """What pixels are, the same in all splits."""
+        """The kind of pixel values, the same in all splits."""
         return self.train.values
 
     @property
@@ -142,7 +142,7 @@ class Dataset:
 
 
 def digest(splits: Mapping[SplitName, Split]) -> str:
-    """sha256 in hexadecimal of names, shapes, values and kind of splits."""
+    """sha256, in hexadecimal, of the splits' names, shapes, kinds and values."""
     found = hashlib.sha256()
     for name, split in splits.items():
         kind = f"{name} {list(split.images.shape)} {split.values} {split.dynamic}\n"
@@ -159,12 +159,12 @@ def load_dataset(name: str = "mnist", **options: Any) -> Dataset:
     """Read a data set into memory.
 
     Args:
-        name: as in `DATASETS`, for example "mnist", or "arrays" for your own images.
-        options: those of the data set, for example `binarization="fixed"`.
+        name: a name in `DATASETS`, for example "mnist", or "arrays" for your own images.
+        options: options of the data set, for example `binarization="fixed"`.
 
     Raises:
         ValueError: no such data set or option.
-        DataError: a file is missing, damaged, or not what it claims to be.
+        DataError: a file is missing, damaged, or not the expected one.
 
     >>> data = load_dataset("mnist", binarization="fixed")
     >>> len(data.train), len(data.val), len(data.test), data.image_shape
@@ -178,5 +178,5 @@ def load_dataset(name: str = "mnist", **options: Any) -> Dataset:
             )
     dataset = DATASETS.find(name)(**options)
     if not isinstance(dataset, Dataset):
-        raise DataError(f"data set {name!r} gave a {type(dataset).__name__}, not a Dataset")
+        raise DataError(f"data set {name!r} returned a {type(dataset).__name__}, not a Dataset")
     return dataset

@@ -1,4 +1,4 @@
-"""Fetching public files by torchvision's loaders, which check their digests."""
+"""Download public files with torchvision, which checks their digests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,12 @@ from nfvae.errors import DataError
 
 
 def download(fetch: Callable[[Any], object], folder: Path, source: str) -> None:
-    """Run a torchvision download into a folder, which is made if it is missing.
+    """Run a torchvision download into a folder, which is created if it is missing.
 
     Args:
         fetch: called with the module `torchvision.datasets`.
         folder: where the files go.
-        source: what is fetched, for the message.
+        source: name of the files, for the message.
 
     Raises:
         DataError: torchvision is missing, or the download failed.
@@ -33,5 +33,5 @@ def download(fetch: Callable[[Any], object], folder: Path, source: str) -> None:
 
 
 def fetch_url(url: str, folder: Path, md5: str) -> Callable[[Any], object]:
-    """For `download`: one file, which keeps its name."""
+    """A `fetch` for `download`: one file, which keeps its name."""
     return lambda datasets: datasets.utils.download_url(url, str(folder), md5=md5)

@@ -57,11 +57,12 @@ def fashion_mnist(
     Args:
         root: folder with the four IDX files (gzipped or not), or torchvision's folder.
         download: fetch missing files by torchvision into `root`.
-        binarization: see `nfvae.data.binarize.Binarization`; nobody has published static bits.
-        train_on_val: train on all 60,000 images, with no validation.
+        binarization: see `nfvae.data.binarize.Binarization`; not "static": nobody has published
+            static bits.
+        train_on_val: train on all 60,000 images, without validation.
 
     Raises:
-        DataError: a file is missing, damaged, or not what it claims to be.
+        DataError: a file is missing, damaged, or not the expected one.
         ValueError: no such binarization.
     """
     check_binarization(binarization, "dynamic", "fixed", "none")

@@ -1,6 +1,6 @@
 """Finding and reading data files. Each failure is a DataError of one line with the file's name.
 
-Files are read as bytes, at most as many as the format can need, and nothing in them is executed.
+Files are read as bytes, up to the largest size that the format allows. Nothing in them is executed.
 """
 
 import gzip
@@ -15,15 +15,15 @@ from typing import BinaryIO
 from nfvae.errors import DataError
 
 MAX_BYTES = 2**32
-"""The most that is read from one file of unknown length, after unpacking: data sets are held in
-memory, and a small packed file may unpack to any size."""
+"""Largest number of bytes read from one file of unknown length, after unpacking: data sets are held
+in memory, and a small packed file may unpack to any size."""
 
 CACHE = "~/.cache/nfvae"
-"""Default folder of data sets that the package does not hold itself."""
+"""Default folder of data sets that are not included in the package."""
 
 
 def root_folder(root: str) -> Path:
-    """The folder that a user named, with ~ expanded.
+    """A folder given by the user, with ~ expanded.
 
     Raises:
         DataError: it is empty, or there is no such user.
@@ -51,9 +51,9 @@ def find_file(name: str, root: Path, subfolders: Sequence[str], source: str = ""
     """Path of `name`, or of `name` with .gz, in the first of root's subfolders that holds it.
 
     Args:
-        name: of the file.
-        root: folder that the user named.
-        subfolders: of root, in the order in which they are searched; "." is root itself.
+        name: the file's name.
+        root: folder given by the user.
+        subfolders: subfolders of root, in the order of the search; "." is root itself.
         source: where to get the file, for the message.
 
     Raises:
@@ -89,8 +89,8 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     """Contents of a regular file, unzipped when its name ends in .gz.
 
     Args:
-        path: of the file. Symbolic links are followed.
-        limit: the most bytes it may hold (unzipped); None is `MAX_BYTES`.
+        path: the file's path. Symbolic links are followed.
+        limit: largest size in bytes (unzipped); None is `MAX_BYTES`.
 
     Raises:
         DataError: the file cannot be read, is not a regular file, is larger than the limit, or is
@@ -104,14 +104,14 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def read_start(path: Path, size: int) -> bytes:
-    """The first bytes of a regular file, at most `size`, otherwise as `read_bytes`.
+    """The first bytes of a regular file, at most `size`, read like `read_bytes`.
 
     Raises:
-        DataError: as `read_bytes`, but for files of any length.
+        DataError: as `read_bytes`, except for the limit.
     """
     try:
         with _open_regular(path) as file:
-            # read(n) allocates n bytes first, so n is what is there, or small.
+            # read(n) allocates n bytes first, so n is the size of the file, or small.
             if path.suffix != ".gz":
                 return file.read(min(size, os.fstat(file.fileno()).st_size))
             with gzip.open(file) as unzipped:
@@ -141,7 +141,7 @@ def _open_regular(path: Path) -> BinaryIO:
 
 
 def check_digest(content: bytes, sha256: str, path: Path, known_as: str) -> None:
-    """Check that (unzipped) contents are the published ones, byte for byte.
+    """Check that the (unzipped) contents are the published ones, byte for byte.
 
     Raises:
         DataError: they are not.
@@ -163,7 +163,7 @@ def check_length(found: int, size: int, path: Path | str) -> None:
     """Check the number of bytes of a file or of a part of it.
 
     Raises:
-        DataError: it differs from what its header says.
+        DataError: the number differs from the one in the header.
     """
     if found != size:
         fault = "is cut short" if found < size else "goes on after its end"

@@ -41,15 +41,16 @@ def frey_faces(
     """Frey faces: 28×20 grey levels, one person, levels by default.
 
     Args:
-        root: folder with frey_rawface.mat (array ff [560, 1965], an image per column) or with
+        root: folder with frey_rawface.mat (array ff [560, 1965], one image per column) or with
             frey_faces.npz (array images [1965, 28, 20]).
-        binarization: see `nfvae.data.binarize.Binarization`; nobody has published static bits.
-        split_seed: of the permutation before the split, 123 in Sylvester's code; None splits in
-            the order of the film.
-        train_on_val: train on the 200 validation images too, with no validation.
+        binarization: see `nfvae.data.binarize.Binarization`; not "static": nobody has published
+            static bits.
+        split_seed: the frames are permuted with this seed before the split, 123 in the code of
+            Sylvester flows; None keeps the order of the film.
+        train_on_val: train on the 200 validation images too, without validation.
 
     Raises:
-        DataError: the file is missing, damaged, or not what it claims to be.
+        DataError: the file is missing, damaged, or not the expected one.
         ValueError: no such binarization.
     """
     check_binarization(binarization, "dynamic", "fixed", "none")

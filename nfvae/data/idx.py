@@ -23,9 +23,9 @@ def parse_idx(content: bytes, shape: tuple[int, ...] | None, path: Path) -> npt.
 
     Args:
         content: the whole (unzipped) file.
-        shape: what the file must hold, for example (60000, 28, 28); None takes any shape of 1 to 4
-            axes.
-        path: where it came from, for messages.
+        shape: the shape that the file must have, for example (60000, 28, 28); None allows any shape
+            of 1 to 4 axes.
+        path: the file's path, for messages.
 
     Raises:
         DataError: magic number, dimensions or length are not those of an array of this shape.

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 MAT_MAGIC = b"MATLAB "
 _HEADER = 128  # text, version and byte order
 
-# The format's codes of how numbers are stored, as NumPy's.
+# The format's codes for stored numbers -> NumPy's.
 _NUMBERS = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4"},
     **{7: "f4", 9: "f8", 12: "i8", 13: "u8"},
@@ -41,10 +41,10 @@ def parse_mat(content: bytes, path: Path) -> dict[str, Array]:
 
     Args:
         content: the whole file.
-        path: where it came from, for messages.
+        path: the file's path, for messages.
 
     Raises:
-        DataError: it is damaged, of another version, or unpacks to more than `MAX_BYTES`.
+        DataError: the file is damaged, has another version, or unpacks to more than `MAX_BYTES`.
     """
     if content.startswith(b"MATLAB 7.3"):
         raise DataError(f"{path} is a MAT-file of version 7.3; save it by save(..., '-v7')")

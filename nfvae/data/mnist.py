@@ -37,14 +37,14 @@ def mnist(
     """MNIST: 28×28 grey levels, 10 digits, bits by default.
 
     Args:
-        root: folder with your own copy, the IDX files (gzipped or not) in it or in
-            torchvision's subfolders; for static bits see `nfvae.data.static`. None reads the
-            embedded ones.
+        root: folder with your own copy: the IDX files (gzipped or not), in it or in torchvision's
+            subfolders; for static bits see `nfvae.data.static`. None reads the files in the
+            package.
         binarization: see `nfvae.data.binarize.Binarization`.
-        train_on_val: train on all 60,000 images, with no validation.
+        train_on_val: train on all 60,000 images, without validation.
 
     Raises:
-        DataError: a file is missing, damaged, or not what it claims to be.
+        DataError: a file is missing, damaged, or not the expected one.
         ValueError: no such binarization.
     """
     check_binarization(binarization, "dynamic", "fixed", "static", "none")
@@ -119,7 +119,7 @@ def read_idx_file(file: IdxFile, path: Path, known_as: str) -> Bytes:
     Raises:
         DataError: the file is unreadable, or not the published one byte for byte.
     """
-    # One byte too many is read, so that a file that goes on after its end is found out.
+    # One more byte is read, so that extra bytes after the end are detected.
     content = read_start(path, idx_size(file.shape) + 1)
     array = parse_idx(content, file.shape, path)
     check_digest(content, file.sha256, path, known_as)

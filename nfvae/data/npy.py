@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK"
 
-# NumPy's own reader evaluates the header as Python text, and fails in many ways on a damaged one.
+# NumPy's reader evaluates the header as Python text, and a damaged one raises many kinds of errors.
 _HEADER = re.compile(
     rb"\{'descr': '([<>|=]\w+)', 'fortran_order': (True|False), "
     rb"'shape': \((|\d{1,18}(?:, ?\d{1,18})*,?)\),? *\}\s*"
@@ -34,7 +34,7 @@ def parse_npy(content: bytes, path: Path | str) -> Array:
 
     Args:
         content: the whole file.
-        path: where it came from, for messages.
+        path: the file's path, for messages.
 
     Raises:
         DataError: it is damaged, or holds something other than booleans, integers or floats.
@@ -59,7 +59,7 @@ def parse_npy(content: bytes, path: Path | str) -> Array:
 
 
 def _header(content: bytes) -> tuple[int, bytes]:
-    """Where the numbers begin, and the text before them; no text if there is none of sane size."""
+    """Offset of the numbers, and the header text before them ("" if missing or too long)."""
     if content[:6] != NPY_MAGIC or content[6:8] not in (b"\1\0", b"\2\0") or len(content) < 12:
         return 0, b""
     start, form = (10, "<H") if content[6] == 1 else (12, "<I")
@@ -72,7 +72,7 @@ def parse_npz(content: bytes, path: Path, names: Collection[str] | None = None) 
 
     Args:
         content: the whole file.
-        path: where it came from, for messages.
+        path: the file's path, for messages.
         names: read only these; None reads all.
 
     Raises:
@@ -104,10 +104,10 @@ def parse_npz(content: bytes, path: Path, names: Collection[str] | None = None) 
 
 
 def find_array(arrays: dict[str, Array], name: str, shape: tuple[int, ...], path: Path) -> Array:
-    """One of the arrays, whose shape is known.
+    """The array `name`, which must have this shape.
 
     Raises:
-        DataError: there is none of this name, or it has another shape.
+        DataError: there is no array of this name, or it has another shape.
     """
     if name not in arrays:
         known = ", ".join(sorted(arrays)) or "no arrays of numbers"

@@ -3,11 +3,11 @@
 Papers on VAEs use the file chardata.mat of the code of Burda, Grosse & Salakhutdinov (2016,
 "Importance Weighted Autoencoders"): grey levels of 28×28 pixels, 24,345 training and 8,070 test
 images. As in Sylvester flows (van den Berg et al. 2018, utils/load_data.py), 1,345 of the training
-images, drawn at random, are for validation. Burda et al. train on all.
+images, drawn at random, are used for validation. Burda et al. train on all of them.
 
 Lake's own files are drawings of 105×105 black and white pixels. They are inverted, so that ink is
 1, and resized to 28×28 grey levels by Pillow's Lanczos filter, as in the code of MAML (Finn, Abbeel
-& Levine 2017). That is not how chardata.mat was made: numbers do not compare with those on it.
+& Levine 2017). chardata.mat was made in another way, so results on the two are not comparable.
 """
 
 import re
@@ -82,16 +82,17 @@ def omniglot(
         root: folder with the files of `source`.
         source: "chardata" is chardata.mat, the papers' file. "drawings" is images_background.zip
             and images_evaluation.zip, all 32,460 drawings. "small" is images_background_small1.zip
-            and images_background_small2.zip, 4,840 different drawings. Drawings are cut at random
-            in the proportions of chardata.mat.
+            and images_background_small2.zip, 4,840 different drawings. Drawings are split at
+            random, in the proportions of chardata.mat.
         download: fetch missing files by torchvision into `root`; not for "small".
-        binarization: see `nfvae.data.binarize.Binarization`; nobody has published static bits.
-        split_seed: of the permutation that tells training from validation images (and, for
-            drawings, from test images).
-        train_on_val: train on the validation images too, with no validation.
+        binarization: see `nfvae.data.binarize.Binarization`; not "static": nobody has published
+            static bits.
+        split_seed: seed of the permutation that separates validation images from training images
+            (and, for drawings, test images).
+        train_on_val: train on the validation images too, without validation.
 
     Raises:
-        DataError: a file is missing, damaged, or not what it claims to be.
+        DataError: a file is missing, damaged, or not the expected one.
         ValueError: no such binarization or source; a download of "small".
     """
     check_binarization(binarization, "dynamic", "fixed", "none")
@@ -135,9 +136,9 @@ def _fetch_zip(file: DrawingsFile, folder: Path, datasets: Any) -> None:
 
 
 def _chardata(arrays: dict[str, Array], data: str, labels: str, n: int, path: Path) -> Images:
-    """Images of levels in [0, 1], one per column and each of them column by column.
+    """Images of levels in [0, 1]: one image per column, its pixels column by column.
 
-    Labels are one-hot, if there are any.
+    Labels, if there are any, are one-hot.
     """
     columns = find_array(arrays, data, (784, n), path)
     with np.errstate(invalid="ignore"):
@@ -154,7 +155,7 @@ def _chardata(arrays: dict[str, Array], data: str, labels: str, n: int, path: Pa
 def read_drawings(source: str, root: Path) -> Images:
     """Lake's drawings as levels, 255 for ink, in the order of their names; labels are alphabets.
 
-    A drawing that is in several archives counts once: small1 and small2 share 1,000.
+    A drawing in several archives counts once: small1 and small2 have 1,000 in common.
 
     Raises:
         DataError: an archive is missing, damaged, or holds other files than the drawings.
@@ -197,15 +198,15 @@ def read_drawing(png: bytes, where: str) -> npt.NDArray[np.uint8]:
     """One drawing of 105×105 pixels as levels [28, 28], 255 for ink.
 
     Args:
-        png: the file, black ink on white ground.
+        png: the file, black ink on a white background.
         where: its name, for messages.
 
     Raises:
-        DataError: it is not such a PNG file.
+        DataError: the file is not such a PNG file.
     """
-    from PIL import Image  # only here: the other data sets do without
+    from PIL import Image  # only here: the other data sets do not need it
 
-    # Before Pillow unpacks anything: a small file may state any size.
+    # Checked before Pillow unpacks anything, since a small file may claim any size.
     size = (
         struct.unpack(">II", png[16:24])
         if png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) > 24

@@ -1,7 +1,7 @@
-"""From steps to batches: which images a step sees.
+"""Which images each training step uses.
 
-The images of a step are a function of (seed, step) alone, so that a resumed run needs only its step
-to go on with the next batch.
+They depend only on (seed, step), so a resumed run needs only its step to continue with the next
+batch.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from torch import Tensor
 def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:
     """Order of the n images in an epoch: int64 [n], a function of the arguments alone.
 
-    SeedSequence mixes (seed, epoch), so that (0, 1) and (1, 0) have nothing in common, and
-    RandomState's stream is frozen, so that an order never changes with numpy's version.
+    SeedSequence mixes (seed, epoch), so that (0, 1) and (1, 0) are unrelated, and
+    RandomState's stream is the same in every version of numpy.
 
     Raises:
         ValueError: seed or epoch is negative.
@@ -24,16 +24,16 @@ def epoch_permutation(seed: int, epoch: int, n: int) -> Tensor:
 
 
 class BatchSampler:
-    """Indices of the images of each step; steps are counted from 0.
+    """Indices of the images of each training step; steps are counted from 0.
 
-    An epoch is a permutation cut into whole batches. Its last n mod batch_size images are dropped:
-    different ones in each epoch.
+    An epoch is a permutation cut into whole batches. Its last n mod batch_size images are dropped;
+    they differ from epoch to epoch.
 
     Args:
         n: images in the split.
         batch_size: images per step, at most n.
-        seed: each epoch's order follows from it.
-        device: of the indices.
+        seed: determines the order of each epoch.
+        device: device of the indices.
 
     Raises:
         ValueError: batch_size is not in 1 … n.

@@ -1,4 +1,4 @@
-"""Images without a split of their own, cut into training, validation and test images."""
+"""Split images into training, validation and test images."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -10,23 +10,23 @@ from nfvae.data.binarized import Images
 from nfvae.data.dataset import SplitName
 
 SplitSeed = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""What numpy.random.RandomState takes."""
+"""The seeds that numpy.random.RandomState accepts."""
 
 
 def cut(
     images: Images, held_out: Mapping[SplitName, int], seed: int | None
 ) -> dict[SplitName, Images]:
-    """Training images first, then those held out in the order of the mapping.
+    """Split images: training images come first, then those of `held_out`, in its order.
 
     Args:
-        images: all of them, N.
-        held_out: sizes of the other parts; training images are the rest.
-        seed: of the permutation that comes first; None keeps the order. RandomState's stream is
-            frozen: the permutation is the same in every version of NumPy, and the one of
-            `numpy.random.seed(seed); numpy.random.shuffle(images)`.
+        images: all N images.
+        held_out: sizes of the other splits; the remaining images are for training.
+        seed: seed of a permutation before the split; None keeps the order. The permutation is the
+            same in every version of NumPy, and the same as that of `numpy.random.seed(seed);
+            numpy.random.shuffle(images)`.
 
     Raises:
-        ValueError: a part would have no images.
+        ValueError: a split would have no images.
     """
     n = len(images.pixels)
     sizes: dict[SplitName, int] = {"train": n - sum(held_out.values()), **held_out}
@@ -38,7 +38,7 @@ def cut(
     start = 0
     for name, size in sizes.items():
         place = slice(start, start + size)
-        # A slice, where the order is kept, copies nothing.
+        # A slice copies nothing, so it is used when the order is kept.
         index = place if order is None else order[place]
         labels = None if images.labels is None else images.labels[index]
         parts[name] = Images(images.pixels[index], labels)

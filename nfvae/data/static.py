@@ -2,8 +2,8 @@
 
 Salakhutdinov & Murray (2008) drew the bits. Larochelle published them as three text files without
 labels: one image per line, 784 digits 0 or 1 with spaces between them. The package embeds the bits
-in a packed archive (see data/mnist/README.md). `root` reads your copy instead: the text files or
-the archive. The sha256 of the text files is from TensorFlow Datasets (url_checksums/
+in a packed archive (see data/mnist/README.md). With `root`, your own copy is read: the text files
+or the archive. The sha256 of the text files is from TensorFlow Datasets (url_checksums/
 binarized_mnist.txt).
 """
 
@@ -29,13 +29,13 @@ PACKED = ("static_bits.npz", "static_mnist_bits.npz")
 
 MAX_PACKED_BYTES = 10_000_000  # of the archive; its 70,000 rows of 98 bytes are 6.9 million
 
-# In the folder itself, or in one of the name that the files' first server gave it.
+# In the folder itself, or in a folder with the name that it had on the files' first server.
 LAYOUTS = (".", "binarized_mnist")
 
 
 @dataclass(frozen=True)
 class AmatFile:
-    """One split: Larochelle's file name and sha256, and sha256 of the bits, a byte each."""
+    """One split: Larochelle's file name, sha256 of the file and of the bits, one byte each."""
 
     split: str
     name: str
@@ -110,7 +110,7 @@ def read_packed(file: AmatFile, path: Path) -> Bytes:
         path: a .npz file with arrays train, valid and test, rows of 98 bytes by numpy.packbits.
 
     Raises:
-        DataError: it is unreadable, damaged, or holds other bits.
+        DataError: the file is unreadable, damaged, or holds other bits.
     """
     arrays = parse_npz(read_bytes(path, MAX_PACKED_BYTES), path, [file.split])
     packed = find_array(arrays, file.split, (file.num_images, 98), path)
@@ -140,12 +140,12 @@ def parse_amat(content: bytes, shape: tuple[int, int] | None, path: Path) -> Byt
 
     Args:
         content: the whole file.
-        shape: number of lines, and of digits per line, that it must hold; None takes any number of
-            lines as long as the first one.
-        path: where it came from, for messages.
+        shape: required number of lines and of digits per line; None allows any number of lines, all
+            as long as the first one.
+        path: the file's path, for messages.
 
     Raises:
-        DataError: another number of lines or of digits per line, or a character other than 0 and 1.
+        DataError: the number of lines or of digits per line is wrong, or a character is not 0 or 1.
     """
     # Four times as fast as np.loadtxt, and the error can name the line.
     lines = content.translate(None, b" \r").splitlines()

@@ -3,7 +3,7 @@
     F_β = E_q[log q(z) + β U(z)],     F_1 = KL(q‖p) − log Z
 
 β rises from nearly 0 to 1 (Rezende & Mohamed 2015, eq. 20), so that q first spreads over the plane.
-At β = 1 from the start, q would stay in the mode that it finds first.
+With β = 1 from the start, q would stay in the first mode that it finds.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,9 +23,9 @@ class UnconditionalPosterior(nn.Module):
     """q(z) = N(loc, diag exp(2·log_scale)) through a flow; its parameters are learned directly.
 
     Args:
-        flow: on R^D; its own weights, if it has any, are learned too.
-        batch_shape: of several independent q with different initial parameters, which
-            `fit_energy` fits at once. Only for flows without weights of their own.
+        flow: a flow on R^D; its own weights, if it has any, are learned too.
+        batch_shape: batch shape of several independent q with different initial parameters, which
+            `fit_energy` fits at once. Only for flows without their own weights.
 
     Raises:
         ValueError: a batch of q with a flow that has weights, which all of them would share.
@@ -40,7 +40,7 @@ class UnconditionalPosterior(nn.Module):
         shape = torch.Size(batch_shape)
         if shape and any(True for _ in flow.parameters()):
             raise ValueError(
-                f"{type(flow).__name__} has weights of its own, which a batch of q would share; "
+                f"{type(flow).__name__} has its own weights, which a batch of q would share; "
                 "fit one q at a time"
             )
         self.flow = flow
@@ -54,7 +54,7 @@ class UnconditionalPosterior(nn.Module):
         return FlowPosterior(self.loc, self.log_scale, self.flow, self.params, validate_args=False)
 
     def members(self) -> list["UnconditionalPosterior"]:
-        """Each q of the batch by itself, with copies of its parameters; [self] if there is none."""
+        """Each q of the batch as its own module, with copied parameters; [self] without a batch."""
         if self.loc.dim() == 1:
             return [self]
         members = []
@@ -94,18 +94,18 @@ def fit_energy(
     Args:
         posterior: q, or a batch of q, each fitted as if it were alone.
         energy: U.
-        num_steps: updates.
-        optimizer: of q's parameters; None is Adam with learning rate 5e-3.
-        schedule: what the learning rate is multiplied by at each step.
+        num_steps: number of updates.
+        optimizer: optimizer of q's parameters; None is Adam with learning rate 5e-3.
+        schedule: factor of the learning rate at each step.
         grad_clip: largest norm of the gradient of each q; None does not clip.
-        num_samples: new samples of each q per update.
+        num_samples: number of new samples of each q per update.
         annealing_start: β at step 0.
         annealing_steps: steps until β = 1.
-        generator: of the samples; None is torch's global one.
+        generator: for the samples; None is torch's global generator.
         on_step: called before each update; it may raise.
 
     Raises:
-        DivergenceError: F_β became NaN or infinite, in a batch for every q.
+        DivergenceError: F_β became NaN or infinite; in a batch, for every q.
 
     >>> from nfvae import ENERGIES, Planar
     >>> posterior = UnconditionalPosterior(Planar(dim=2, num_transforms=8))

@@ -1,9 +1,8 @@
 """KL(q‖p) of a fitted q from p = exp(−U)/Z, estimated in two ways, and log Z.
 
-By samples: KL(q‖p) = E_q[log q + U] + log Z, with a standard error. It needs no inverse and covers
-the whole plane.
-By the grid: ∫ q log(q/p) with log q by the flow's inverse. Its error comes from the size of the
-cells and from the mass of q outside the square.
+By samples: KL(q‖p) = E_q[log q + U] + log Z, with a standard error. This needs no inverse and
+covers the whole plane. On a grid: ∫ q log(q/p), where the flow's inverse gives log q. The error
+comes from the size of the cells and from the mass of q outside the square.
 """
 
 from collections.abc import Callable
@@ -46,10 +45,10 @@ def kl_by_samples(
     """E_q[log q + U] + log Z in nats, for one q (batch shape ()).
 
     Args:
-        q: in float64, which the sums need.
+        q: in float64, for accurate sums.
         energy: U.
         log_z: its log-normalizer.
-        generator: of q's samples.
+        generator: for q's samples.
         num_samples: rounded up to a multiple of 20,000.
         on_chunk: called before each 20,000 samples; it may raise.
     """
@@ -63,11 +62,11 @@ def kl_by_samples(
 
 
 class GridKl(NamedTuple):
-    """KL(q‖p) by quadrature in nats, and the part of q that the grid covers."""
+    """KL(q‖p) by quadrature, in nats, and the mass of q that the grid covers."""
 
     value: float
     mass: float
-    """∫ q over the square: 1, up to the cells' error and q's tails."""
+    """∫ q over the square; not exactly 1, because of the finite cells and of q's tails outside."""
 
 
 @torch.no_grad()

@@ -12,10 +12,10 @@ figure shows [−4, 4]² and states no bound. Here these three have a wall,
 
     + ½ (max(|z1| − 4, 0) / 0.2)²
 
-which is zero for |z1| ≤ 4, so everywhere in the figure; along z2 no bound is needed. A hard cut
+which is zero for |z1| ≤ 4, so everywhere in the figure. Along z2 no wall is needed. A hard cut
 would make KL(q‖p) infinite for every q with full support, and samples outside would have no
-gradient. Of each bounded target 5.9 % lies beyond |z1| = 4, and the integrals of exp(−U) have
-closed forms.
+gradient. With the wall, 5.9 % of each of these targets lies beyond |z1| = 4, and the integrals of
+exp(−U) have closed forms.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ WALL_SCALE = 0.2
 def u1(z: Tensor) -> Tensor:
     """Two half-rings facing each other, without a wall: [*, 2] -> [*]."""
     z1 = z[..., 0]
-    # vector_norm has a zero gradient at the origin, where the norm has none.
+    # At the origin the norm has no gradient; vector_norm returns zero there.
     ring = _quadratic(torch.linalg.vector_norm(z, dim=-1) - 2, 0.4)
     return ring + _either(_quadratic(z1 - 2, 0.6), _quadratic(z1 + 2, 0.6))
 
@@ -69,7 +69,7 @@ def _quadratic(difference: Tensor, scale: float) -> Tensor:
 
 
 def _either(a: Tensor, b: Tensor) -> Tensor:
-    """−ln(e^−a + e^−b), finite however large a and b are."""
+    """−ln(e^−a + e^−b), finite for large a and b too."""
     return -torch.logaddexp(-a, -b)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nfvae.evaluation.mode import evaluation_mode
 from nfvae.vae import VAE
 
-ACTIVE = 0.01  # a unit is active above it
+ACTIVE = 0.01  # units with a larger variance are active
 
 
 def half_means(z: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""−ELBO with its terms, averaged over draws and images: no annealing, no weights."""
+"""Estimate −ELBO and its terms, averaged over draws and images, with β = 1."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from nfvae.vae import VAE
 # Images times samples decoded at once: enough rows for matrix products at full rate, few enough
 # that logits and their logarithms stay in the cache.
 ROWS = 1000
-NUMBERS = 4_000_000  # in the decoder's output at once: 256 logits per pixel would fill a memory
+NUMBERS = 4_000_000  # largest size of the decoder's output: 256 logits per pixel need much memory
 ACTIVITY_DRAWS = 10  # per image; with fewer, unused units would be counted as active
 
 
 @dataclass(frozen=True)
 class ElboEstimate:
-    """Means over a split in nats per image; `_se` is the standard error over images."""
+    """Means over a split, in nats per image; `neg_elbo_se` is the standard error over images."""
 
     neg_elbo: float
     """distortion + kl."""
@@ -49,14 +49,13 @@ def estimate_elbo(
     """Estimate −ELBO and its terms on a split.
 
     Active units are counted from the same samples, or from 10 samples per image if `draws` is less.
-
-    The model is in evaluation mode meanwhile.
+    The model is in evaluation mode during the estimate.
 
     Args:
         vae: the model.
         split: not dynamic, on the model's device.
         draws: samples of q(z|x) per image, at least 1.
-        generator: of the samples, on the model's device.
+        generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
@@ -70,7 +69,7 @@ def estimate_elbo(
     >>> bool(abs(estimate.neg_elbo - (estimate.distortion + estimate.kl)) < 1e-3)
     True
     """
-    # Samples that are not decoded have their own stream, so that −ELBO does not depend on them.
+    # Samples that are not decoded have their own generator, so that −ELBO does not depend on them.
     activity_seed = stream_seed(generator.initial_seed(), "activity")
     activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)
     terms_by_image, halves = [], []
@@ -101,11 +100,11 @@ def estimate_elbo(
 
 
 def rows_at_once(vae: VAE) -> int:
-    """How many latents to decode together."""
+    """Number of latents to decode together."""
     per_row = prod(vae.image_shape) * vae.likelihood.parameters_per_channel
     return max(1, min(ROWS, NUMBERS // per_row))
 
 
 def standard_error(values: Tensor) -> float:
-    """Of the mean of independent values [N]."""
+    """Standard error of the mean of independent values [N]."""
     return float(values.std() / len(values) ** 0.5)

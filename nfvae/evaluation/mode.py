@@ -1,4 +1,4 @@
-"""Models are measured in evaluation mode."""
+"""Evaluation mode for measurements."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, in which nothing is dropped; afterwards back, part by part.
+    """Put a model into evaluation mode, without dropout; then restore the mode of each module.
 
     >>> model = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2))
     >>> with evaluation_mode(model):

@@ -13,7 +13,7 @@ from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
-IMAGES = 10  # encoded together; then samples of each are decoded, a portion at a time
+IMAGES = 10  # images encoded together; their samples are decoded in portions
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ def estimate_nll(
 ) -> NllEstimate:
     """−log p(x) ≈ −log (1/S) Σ_s p(x, z_s)/q(z_s|x), z_s ~ q(·|x), averaged over a split.
 
-    In expectation an upper bound of −log p(x), tighter with S (Burda et al. 2016, theorem 1).
+    In expectation this is an upper bound on −log p(x), tighter for larger S (Burda et al. 2016,
+    theorem 1).
 
     Args:
         vae: the model.
         split: not dynamic, on the model's device.
         num_samples: S, at least 1.
-        generator: of the samples, on the model's device.
+        generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
@@ -65,13 +66,13 @@ def nll(
 ) -> Tensor:
     """−log p(x) of images by importance sampling: [B, C, H, W] -> float64 [B], in nats.
 
-    In expectation an upper bound, tighter with more samples. No gradient.
+    In expectation this is an upper bound, tighter with more samples. It has no gradient.
 
     Args:
         vae: the model.
-        x: images of the likelihood's kind of values.
-        num_samples: S, samples of q(z|x) for each image.
-        generator: of the samples; None is torch's global one.
+        x: images with values that the likelihood accepts.
+        num_samples: S, samples of q(z|x) per image.
+        generator: for the samples; None is torch's global generator.
 
     Raises:
         ValueError: x has another shape or other values than the model takes, or num_samples < 1.
@@ -99,7 +100,7 @@ def log_evidence(
     """The estimate of log p(x) for images x [B, C, H, W], in nats: float64 [B].
 
     Each image is encoded once; the log of the running sum is kept in float64. The model is in
-    evaluation mode meanwhile.
+    evaluation mode during the estimate.
     """
     with evaluation_mode(vae):
         posterior = vae.posterior(x, validate_args=False)

@@ -12,8 +12,9 @@ from torch import Tensor
 from nfvae.grid import Grid
 from nfvae.vae import VAE
 
-# p(z|x) is first located on a square of this side, in cells of this size. The side is doubled until
-# p(x, z) is negligible at the edge: the likelihood can outweigh the prior far from the origin.
+# p(z|x) is first located on a square with this side and cells of this size. The side is doubled
+# until p(x, z) is negligible at the edge: far from the origin the likelihood can outweigh the
+# prior.
 CELL, SIDE = 0.1, 12.0
 NEGLIGIBLE = 15.0  # nats below the maximum
 NUM_SAMPLES = 10_000
@@ -21,7 +22,7 @@ NUM_SAMPLES = 10_000
 
 @dataclass(frozen=True)
 class PlanePosterior:
-    """Both posteriors of one image, on a square that holds them.
+    """Both posteriors of one image, on a square that contains them.
 
     Attributes:
         grid: the square.
@@ -29,7 +30,8 @@ class PlanePosterior:
         log_p: log p(z|x), normalised over the square, [n, n].
         log_evidence: log p(x) in nats.
         kl: KL(q(z|x) ‖ p(z|x)) in nats.
-        mass: ∫ q over the square; differs from 1 by the cells' error and by q's tails outside.
+        mass: ∫ q over the square; not exactly 1, because of the finite cells and of q's tails
+            outside.
     """
 
     grid: Grid
@@ -47,9 +49,9 @@ def posterior_on_grid(
     """Both posteriors of one image.
 
     Args:
-        vae: two latents, in float64, on the CPU.
+        vae: a model with two latents, in float64, on the CPU.
         x: the image, [C, H, W].
-        generator: of the samples of q that locate it.
+        generator: for the samples of q that locate it.
         n: cells per side of the square.
 
     Raises:

@@ -1,14 +1,14 @@
-"""What every flow is: K transforms z ↦ z_K on R^D, one after the other, and their log-determinant.
+"""The base class of all flows: K transforms on R^D, one after the other, and their log-determinant.
 
-Shapes, everywhere in this package:
+Shapes in this package:
 
-    z        [*sample, *batch, D]   points; sample axes may come in front
+    z        [*sample, *batch, D]   points, with optional sample axes in front
     params   [*batch, param_size]   one parameter set per batch element (amortized: the encoder's
              [param_size]           output), or one for all points (a flow with plain parameters)
     log_det  [*sample, *batch]      Σ_k log|det ∂f_k/∂z_{k−1}|, in nats
 
-Parameters broadcast over sample axes without being copied, so that importance sampling encodes each
-image once. A flow knows nothing of encoders, data or configuration files.
+Parameters broadcast over sample axes without being copied, so importance sampling encodes each
+image once.
 """
 
 from abc import ABC, abstractmethod
@@ -29,9 +29,9 @@ class Flow(nn.Module, ABC):
     """K transforms of R^dim with a tractable log-determinant.
 
     A family implements `param_size`, `initial_params`, `_forward`, `_inverse` and
-    `_transform_log_dets`, or derives from `StepwiseFlow` and implements a single transform. Its own
-    options are keyword-only arguments of its constructor; a configuration is checked against their
-    annotations.
+    `_transform_log_dets`, or derives from `StepwiseFlow` and implements a single transform. The
+    options of a family are the keyword-only arguments of its constructor; their annotations state
+    the allowed values.
 
     Computations take place in float32 or float64: inputs in half precision are converted, and
     autocast is off within a flow. z_K then has the dtype of the inputs, log_det is float32.
@@ -41,7 +41,7 @@ class Flow(nn.Module, ABC):
         num_transforms: K, at least 0; with K = 0 every flow is the identity.
 
     Raises:
-        ValueError: dim or num_transforms is smaller, or not one that the family supports.
+        ValueError: dim or num_transforms is too small, or the family does not support it.
 
     Example:
         >>> import torch
@@ -51,8 +51,8 @@ class Flow(nn.Module, ABC):
     """
 
     max_param_scale: float = inf
-    """The family is accurate, and finite in float32, for parameters drawn from N(0, σ²) with σ up
-    to this. The shared tests (tests/flows/test_properties.py) try σ up to 100 and skip larger σ."""
+    """Largest σ for which the family is accurate, and finite in float32, with parameters drawn from
+    N(0, σ²). The shared tests (tests/flows/test_properties.py) use σ up to this value or 100."""
 
     def __init__(self, dim: int, num_transforms: int) -> None:
         super().__init__()
@@ -64,17 +64,16 @@ class Flow(nn.Module, ABC):
     @property
     @abstractmethod
     def param_size(self) -> int:
-        """Length of one parameter set, all K transforms together.
+        """Length of one parameter set, for all K transforms together.
 
-        It is linear in K, as the number of the flow's own weights is, or linear in pairs of
-        transforms.
+        It must be linear in K, or in pairs of transforms. So must the number of the flow's weights.
         """
 
     @abstractmethod
     def initial_params(self) -> Tensor:
-        """Where training starts, shape [param_size]: at or near the identity, symmetry broken.
+        """Initial parameters, shape [param_size]: the flow is at or near the identity.
 
-        Random where transforms must differ; drawn from torch's global generator.
+        Random numbers, which make the transforms differ, are drawn from torch's global generator.
         """
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,11 +157,11 @@ class StepwiseFlow(Flow):
 
     @abstractmethod
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        """The parameters of each transform, batch axes first; here goes work common to all K."""
+        """The parameters of each transform, batch axes first. Does the work common to all K."""
 
     @abstractmethod
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
-        """Transform k (from 0) and its log-determinant; `params` as `unpack` gives them."""
+        """Transform k (from 0) and its log-determinant; `params` as `unpack` returns them."""
 
     def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         """The inverse of transform k, with the log-determinant of the inverse."""

@@ -17,7 +17,7 @@ class Compose(Flow):
     f_1, then those of f_2, and so on.
 
     Args:
-        flows: f_1 … f_n, at least one, all of one dimension; a flow may itself be a `Compose`.
+        flows: f_1 … f_n, at least one, all of the same dimension; a flow can itself be a `Compose`.
 
     Raises:
         ValueError: no flow, or flows of different dimensions.
@@ -76,7 +76,7 @@ class Compose(Flow):
         return torch.cat(log_dets)
 
     def _flows(self) -> list[Flow]:
-        return list(self.flows)  # type: ignore[arg-type]  # a ModuleList forgets what it holds
+        return list(self.flows)  # type: ignore[arg-type]  # a ModuleList has no element type
 
     def _sizes(self) -> list[int]:
         return [flow.param_size for flow in self._flows()]

@@ -1,10 +1,10 @@
-"""The networks of flows with weights of their own: transform k's parameters from z and a context.
+"""The networks of flows with their own weights: they map z and a context to transform parameters.
 
     θ_k(z, c) = W_L tanh(… tanh(W_1 z + V_k c + b)) + b_L
 
 tanh bounds a shift, so that a flow of many transforms cannot grow exponentially. The context enters
-once, in the first layer, for all transforms by one product and without sample axes: importance
-sampling computes V_k c once per image.
+in the first layer only. One product computes V_k c for all transforms, without sample axes, so
+importance sampling computes it once per image.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ class MaskedLinear(nn.Linear):
     Args:
         in_features: size of the input.
         out_features: size of the output.
-        mask: [out, in], true where a weight is free; None: everywhere.
+        mask: [out, in], true where a weight is free; None: all weights are free.
     """
 
     mask: Tensor | None
@@ -34,15 +34,15 @@ class MaskedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight if self.mask is None else self.weight * self.mask
-        # A flow computes in float32 at least, also after flow.bfloat16().
+        # A flow computes in float32 or float64, also after flow.bfloat16().
         return F.linear(x, weight.to(x.dtype), self.bias.to(x.dtype))
 
 
 class Conditioner(nn.Module):
-    """The network of one transform; it starts at θ = 0.
+    """The network of one transform. Its initial output is θ = 0.
 
     Args:
-        sizes: of the input, each hidden layer (at least one), and the output.
+        sizes: sizes of the input, of each hidden layer (at least one), and of the output.
         masks: one per layer, see `MaskedLinear`.
     """
 
@@ -55,7 +55,7 @@ class Conditioner(nn.Module):
         self.start_at(torch.zeros(sizes[-1]))
 
     def start_at(self, theta: Tensor) -> None:
-        """Make θ this constant [out] for all z and c."""
+        """Set the weights so that θ is this constant [out] for all z and c."""
         last = self.layers[-1]
         assert isinstance(last, MaskedLinear)
         with torch.no_grad():
@@ -72,13 +72,13 @@ class Conditioner(nn.Module):
 
 
 class ConditionedFlow(StepwiseFlow):
-    """A flow whose transforms have weights of their own; its `params` are a context for them.
+    """A flow whose transforms have their own weights; its `params` are a context for them.
 
     Args:
         dim: D.
         num_transforms: K.
         context_size: C, numbers per image that every transform sees; with 0 the flow is the same
-            map for every x, which then acts through q0 alone.
+            map for every x, and only q0 depends on x.
         hidden_size: units of each hidden layer.
         conditioners: one per transform.
     """

@@ -1,4 +1,4 @@
-"""Which parameters make a planar or Sylvester transform invertible, without loss of precision."""
+"""Constraints that make planar and Sylvester transforms invertible, without loss of precision."""
 
 from math import exp, log1p
 
@@ -10,8 +10,8 @@ from torch.nn.functional import softplus
 def lowest_s(dtype: torch.dtype) -> float:
     """The smallest s = 1 + wᵀû of a planar transform.
 
-    log det can be log s, with the derivative 1/s. The limit leaves a factor 1/ε between that
-    derivative and overflow, so that large incoming gradients stay finite.
+    log det can be as low as log s, whose derivative is 1/s. With this limit, the derivative is a
+    factor 1/ε below overflow, so that large incoming gradients stay finite.
     """
     info = torch.finfo(dtype)
     return info.tiny / info.eps
@@ -20,14 +20,14 @@ def lowest_s(dtype: torch.dtype) -> float:
 def constrain_planar(c: Tensor, n: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     """From c = wᵀu and n = ‖w‖², elementwise: s = 1 + wᵀû, and kappa with û = u + kappa·w.
 
-    s = softplus(c + shift), at least `lowest_s`. kappa uses the same s, so the map stays the one
-    whose log-det is reported. Where w is so short that its direction is rounding noise, û = u and
+    s = softplus(c + shift), at least `lowest_s`. kappa uses the same s, so map and
+    log-determinant agree. Where w is so short that its direction is rounding noise, û = u and
     s = 1 + wᵀu.
     """
     eps = torch.finfo(c.dtype).eps
     too_short = n < eps**2
     s = softplus(c + shift, threshold=40.0).clamp(min=lowest_s(c.dtype))
-    # Division by a small n magnifies the rounding of s; near c = 0, s − 1 is known without s.
+    # Division by a small n magnifies the rounding of s; near c = 0, s − 1 is computed directly.
     at_zero, slope = log1p(exp(shift)) - 1, 1 / (1 + exp(-shift))
     near_zero = at_zero + (slope * c.clamp(-1, 1).expm1()).log1p()
     kappa = (torch.where(c.abs() < 1, near_zero, s - 1) - c) / torch.where(too_short, 1.0, n)

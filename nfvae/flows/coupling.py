@@ -3,8 +3,8 @@
     (a, b) = the components of z in two halves,   f(a, b) = (a, T(b; θ(a, c)))
 
 The Jacobian is triangular, and the inverse is as cheap as f. Transforms come in pairs: each pair
-has a random split of its own, and its second transform exchanges the halves, so that a pair moves
-every component. The splits are drawn when the flow is built and stored with the weights.
+has its own random split, and its second transform exchanges the halves, so that a pair moves every
+component. The splits are drawn when the flow is built and stored with the weights.
 """
 
 from abc import abstractmethod
@@ -21,7 +21,7 @@ class Coupling(ConditionedFlow):
     Args:
         dim: D, at least 2.
         num_transforms: K.
-        context_size: numbers per image that the networks see besides a; 0: none.
+        context_size: numbers per image that the networks see besides a; with 0 they see a alone.
         hidden_size: units of each hidden layer.
         hidden_layers: hidden layers of each network, at least one.
         numbers_per_dim: length of θ per component of b.

@@ -14,9 +14,9 @@ class FullRank(Flow):
 
         f(z) = L z,   L unit lower triangular,   log det = 0
 
-    With z_0 ~ N(μ, S), S diagonal, f(z_0) ~ N(Lμ, L S Lᵀ). Every covariance has this form, in one
-    way only (the LDLᵀ factorisation): q0 has the scales and L the correlations. A product of
-    several such L would be another one, hence K = 1.
+    With z_0 ~ N(μ, S), S diagonal, f(z_0) ~ N(Lμ, L S Lᵀ). Every covariance has exactly one
+    such factorisation (LDLᵀ): q0 has the scales and L the correlations. A product of several such
+    L is another such L, hence K = 1.
 
     Packed parameters, D(D − 1)/2 numbers: the entries of L below its diagonal, row by row.
 
@@ -37,7 +37,7 @@ class FullRank(Flow):
 
     def __init__(self, dim: int, num_transforms: int = 1) -> None:
         if num_transforms > 1:
-            raise ValueError(f"it has one step, so K must be 0 or 1, got K={num_transforms}")
+            raise ValueError(f"FullRank has one transform: K must be 0 or 1, got {num_transforms}")
         super().__init__(dim, num_transforms)
 
     @property

@@ -15,8 +15,9 @@ class Householder(Flow):
 
         H_k = I − 2 v_k v_kᵀ / ‖v_k‖²,   f(z) = H_K … H_1 z,   log det = 0
 
-    All K are applied at once: see `reflections`. The paper makes each v_k from v_{k−1} by a linear
-    layer; here all of them come from the encoder, like the other flows' parameters.
+    All K reflections are applied at once, see `nfvae.flows.reflections`. The paper makes each v_k
+    from v_{k−1} by a linear layer; here all of them come from the encoder, like the other flows'
+    parameters.
 
     Packed parameters, K·D numbers: v_1 … v_K. Their lengths do not matter; v_k = 0 gives H_k = I.
 

@@ -15,13 +15,14 @@ from nfvae.flows.registry import register
 def made_masks(order: Tensor, hidden_size: int, hidden_layers: int) -> list[Tensor]:
     """Masks under which output i sees the inputs whose rank in `order` is below its own.
 
-    MADE (Germain et al. 2015, section 4) with two outputs a component. A hidden unit of degree d
-    sees the d first inputs; the degrees go around 0 … D−1 (those of degree 0 see the context only).
+    MADE (Germain et al. 2015, section 4) with two outputs per component. A hidden unit of degree d
+    sees the first d inputs; the degrees cycle through 0 … D−1 (units of degree 0 see only the
+    context).
 
     Args:
         order: [D], the components from first to last.
         hidden_size: units of each hidden layer.
-        hidden_layers: their number.
+        hidden_layers: number of hidden layers.
     """
     rank = order.argsort()
     degree = torch.arange(hidden_size) % len(order)
@@ -40,18 +41,18 @@ class IAF(ConditionedFlow):
 
     Component i of m and s sees only the components before i, so the Jacobian is triangular. The
     order of components is reversed from each transform to the next, by the masks. Forward is one
-    pass of the network; the inverse takes D passes, one per component. Where a gate is closed
-    (σ = 0 in rounding) there is no inverse: it is then infinite or NaN.
+    pass of the network; the inverse takes D passes, one per component. Where a gate is
+    closed (σ rounds to 0) there is no inverse: the result is infinite or NaN.
 
-    The parameters are the context c, [*batch, context_size]; the networks' weights are the flow's
-    own.
+    The parameters are the context c, [*batch, context_size]. The weights of the networks are
+    weights of the flow, shared by all images.
 
     Args:
         dim: D.
         num_transforms: K.
-        context_size: numbers per image that the networks see besides z; 0: none.
-        hidden_size: units of each hidden layer; with fewer than D, the networks do not see the
-            last components of their order.
+        context_size: numbers per image that the networks see besides z; with 0 they see z alone.
+        hidden_size: units of each hidden layer; with fewer than D units, the networks ignore the
+            last components in their order.
         hidden_layers: hidden layers of each network.
         initial_gate: the gates start at σ = initial_gate^(1/K), so that an untrained flow scales
             z by initial_gate for every K. (In the paper each transform starts at sigmoid(1) or

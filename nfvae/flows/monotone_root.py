@@ -11,8 +11,8 @@ from nfvae.autograd import FirstOrderFunction
 def solve_tanh(v: Tensor, s: Tensor) -> Tensor:
     """Solve a + (s − 1)·tanh(a) = v for a, elementwise; s > 0 makes the left side increasing.
 
-    Shapes broadcast. Differentiable once in v and s. Values are exact to rounding; where s ≪ 1 and
-    v ≈ 0 the root itself is ill-conditioned, as the inverse is there.
+    Shapes broadcast. Differentiable once in v and s. Values are exact to rounding. Where s ≪ 1 and
+    v ≈ 0 the root, and so the inverse of the flow, is ill-conditioned.
     """
     a: Tensor = _Root.call(*torch.broadcast_tensors(v, s))
     return a
@@ -39,8 +39,8 @@ class _Root(FirstOrderFunction):
 def _newton(v: Tensor, s: Tensor, max_iterations: int = 200) -> Tensor:
     """The root for v ≥ 0, a ≥ 0.
 
-    There the left side is convex (s < 1) or concave (s > 1), so Newton's method started on the
-    proper side of the root moves towards it monotonically and needs no safeguard.
+    Here the left side is convex (s < 1) or concave (s > 1), so Newton's method, started on the
+    right side of the root, moves towards it monotonically and needs no safeguard.
     """
     from_right = s < 1
     # For s < 1 three bounds from above: tanh < 1, tanh(a) < a, and a − tanh(a) > a³/5 on (0, 1].
@@ -51,7 +51,7 @@ def _newton(v: Tensor, s: Tensor, max_iterations: int = 200) -> Tensor:
     for _ in range(max_iterations):
         t = a.tanh()
         step = (_minus_tanh(a, t) + s * t - v) / (t * t + s * sech2(a))
-        # Steps keep their sign until rounding is all that is left.
+        # Steps keep their sign until only rounding errors are left.
         moving = torch.where(from_right, step, -step) > eps * a
         if not bool(moving.any()):
             break
@@ -73,5 +73,5 @@ def _minus_tanh(a: Tensor, t: Tensor) -> Tensor:
 
 
 def sech2(a: Tensor) -> Tensor:
-    """1 − tanh²(a) without its cancellation at large |a|; its derivatives of all orders hold."""
+    """1 − tanh²(a) without its cancellation at large |a|; derivatives of all orders are correct."""
     return 4 * torch.sigmoid(2 * a) * torch.sigmoid(-2 * a)

@@ -15,17 +15,18 @@ class NICE(Coupling):
 
         (a, b) = the components of z in two halves,   f(a, b) = (a, b + t(a, c)),   log det = 0
 
-    This is the comparator of Rezende & Mohamed 2015 (section 5) with random permutations (their
-    NICE-perm): here the random splits permute. NICE's final scaling is left out; q0 has scales.
-    The paper does not say whether its networks saw x: here they see `context_size` numbers of it.
+    Rezende & Mohamed 2015 (section 5) compare with this flow, with random permutations (their
+    NICE-perm); here the random splits do the same. NICE's final scaling is left out, since q0 has
+    scales. The paper does not say whether its networks saw x; here they see `context_size` numbers
+    per image.
 
-    The parameters are the context c, [*batch, context_size]; the networks' weights are the flow's
-    own.
+    The parameters are the context c, [*batch, context_size]. The weights of the networks are
+    weights of the flow, shared by all images.
 
     Args:
         dim: D, at least 2.
         num_transforms: K.
-        context_size: numbers per image that the networks see besides a; 0: none.
+        context_size: numbers per image that the networks see besides a; with 0 they see a alone.
         hidden_size: units of each hidden layer.
         hidden_layers: hidden layers of each network.
 

@@ -34,7 +34,8 @@ class Planar(StepwiseFlow):
             identity: an untrained transform contracts, by log log 2 = −0.37 nats at wᵀz + b = 0.
             "identity": s = softplus(wᵀu + log(e − 1)), which is 1 at wᵀu = 0.
         fused: compute all K transforms as one operation with a hand-written derivative, which is
-            faster; False takes the steps below, which work under torch.func and double backward.
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Example:
         >>> import torch

@@ -29,7 +29,8 @@ class Radial(StepwiseFlow):
         dim: D.
         num_transforms: K.
         fused: compute all K transforms as one operation with a hand-written derivative, which is
-            faster; False takes the steps below, which work under torch.func and double backward.
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Example:
         >>> import torch
@@ -77,7 +78,7 @@ class Radial(StepwiseFlow):
         """Centres [*, K, D], α and s [*, K]."""
         K, D = self.num_transforms, self.dim
         centre, raw = params.split([K * D, 2 * K], dim=-1)
-        # Neither may underflow, nor their quotient: 0/0 would follow.
+        # Neither of them nor their quotient may underflow: that would lead to 0/0.
         alpha, s = softplus(raw).clamp(min=torch.finfo(raw.dtype).tiny ** 0.5).chunk(2, dim=-1)
         return centre.unflatten(-1, (K, D)), alpha, s
 
@@ -108,7 +109,7 @@ class Radial(StepwiseFlow):
 
 
 def _length(offset: Tensor) -> Tensor:
-    """‖z − c‖, [*, D] -> [*]. At the centre it has no gradient; 0 is taken for it."""
+    """‖z − c‖, [*, D] -> [*]. At the centre, where no gradient exists, the gradient is set to 0."""
     r = torch.linalg.vector_norm(offset, dim=-1)
     return torch.where(r > smallest_radius(r.dtype), r, r.detach())
 

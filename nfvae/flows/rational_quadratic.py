@@ -10,7 +10,7 @@ The inverse solves a quadratic in ξ. Its discriminant, at u = (y − y₀)/h, i
 
     E² + 4s²u(1 − u),   E = d₀(1 − u) − d₁u
 
-which in this form (not as b² − 4ac) cannot come out negative. No formula here cancels.
+which in this form (unlike b² − 4ac) is never negative. No formula here suffers from cancellation.
 """
 
 from math import log
@@ -22,11 +22,11 @@ from torch.nn import functional as F
 
 STEEPEST = 1e3
 """Slopes at the knots lie within [1/STEEPEST, STEEPEST], and no piece is longer than another by
-more than this factor: what keeps a stack of splines invertible in floating point."""
+more than this factor. This keeps a stack of splines invertible in floating point."""
 
 
 class RationalQuadratic(NamedTuple):
-    """Knots and slopes, each [*, n + 1]: the identity outside the first and the last knot."""
+    """Knots and slopes, each [*, n + 1]. Outside the first and the last knot it is the identity."""
 
     x: Tensor
     y: Tensor
@@ -84,7 +84,7 @@ def _knots(raw: Tensor, bound: float) -> Tensor:
 
 
 def _soft_clip(raw: Tensor, limit: float) -> Tensor:
-    """`raw` near 0, within ±limit; not tanh, whose gradient dies sooner."""
+    """Close to `raw` near 0, and within ±limit. Its gradient decays more slowly than that of tanh."""
     return raw / (1 + raw.abs() / limit)
 
 
@@ -93,7 +93,7 @@ def _locate(
 ) -> tuple[Tensor, Piece, Tensor]:
     """Whether each point is between the outer knots, its piece, and how far along it lies."""
     inside = (point > knots[..., 0]) & (point < knots[..., -1])
-    point = torch.where(inside, point, 0.0)  # any value within, for finite unused branches
+    point = torch.where(inside, point, 0.0)  # any value inside, to keep unused branches finite
     index = (point.unsqueeze(-1) >= knots[..., 1:-1]).sum(-1, keepdim=True)
     columns = (spline.x[..., :-1], spline.y[..., :-1], spline.x.diff(), spline.y.diff())
     slopes = (spline.slope[..., :-1], spline.slope[..., 1:])

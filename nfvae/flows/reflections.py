@@ -15,9 +15,9 @@ from torch import Tensor
 def rescale(v: Tensor) -> Tensor:
     """Rows v [*, n, D] scaled to a length whose square neither underflows nor overflows.
 
-    The reflection depends on the direction only. Rows of ordinary length stay as they are. A row so
-    short that its smaller components underflow has no direction and becomes 0: `inverse_t` leaves
-    its reflection out, in value and gradient.
+    The reflection depends on the direction only. Rows of ordinary length are unchanged. A row so
+    short that its smaller components underflow has no direction and becomes 0; `inverse_t` then
+    makes its reflection the identity, in value and gradient.
     """
     info = torch.finfo(v.dtype)
     largest = v.detach().abs().amax(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Flow families by name: what `flow=…` chooses from."""
+"""Flow families by name."""
 
 from nfvae.registry import Registry
 

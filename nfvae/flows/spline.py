@@ -26,13 +26,13 @@ class Spline(Coupling):
     [−bound, bound], the identity outside. θ holds its bins and slopes, see `rational_quadratic`;
     θ = 0 is the identity.
 
-    The parameters are the context c, [*batch, context_size]; the networks' weights are the flow's
-    own.
+    The parameters are the context c, [*batch, context_size]. The weights of the networks are
+    weights of the flow, shared by all images.
 
     Args:
         dim: D, at least 2.
         num_transforms: K.
-        context_size: numbers per image that the networks see besides a; 0: none.
+        context_size: numbers per image that the networks see besides a; with 0 they see a alone.
         hidden_size: units of each hidden layer.
         hidden_layers: hidden layers of each network.
         bins: pieces of each function.

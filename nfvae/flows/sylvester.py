@@ -1,4 +1,4 @@
-"""Sylvester flows (van den Berg et al. 2018): three families that differ in Q alone."""
+"""Sylvester flows (van den Berg et al. 2018): three families that differ only in Q."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ class Sylvester(StepwiseFlow):
     M = 1 is the planar flow. det is computed as Π_i (h_i² + s_i sech²(a_i)), without cancellation.
 
     The paper makes r and r̃ the tanh of free numbers, so |r·r̃| < 1 and no factor of det exceeds 2;
-    in float32 the product also rounds to −1, where f is not invertible. Here every pair with
-    1 + r·r̃ > 0 is reached, once: see `constrain_sylvester`.
+    in float32 the product can also round to −1, where f is not invertible. Here every pair with
+    1 + r·r̃ > 0 is possible and has one set of parameters: see `constrain_sylvester`.
 
     Packed parameters, each for transforms 1 … K: `basis_size` numbers for Q; M×M numbers with R
     above the diagonal and R̃ᵀ on and below it; u, from which r is made, and b, M each.
 
-    In `step` and below points are rows, [B, S, D] with B the batch and S the samples; log_det is
-    [B, S].
+    In `step` and the methods that it calls, points are rows, [B, S, D] with B the batch and S the
+    samples; log_det is [B, S].
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Sylvester(StepwiseFlow):
         self.fused = fused
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
-        """What makes up Q, for all transforms at once: [B, K, basis_size] -> tensors [B, K, …]."""
+        """The tensors that define Q of all transforms: [B, K, basis_size] -> tensors [B, K, …]."""
         return ()
 
     def initial_basis(self) -> Tensor:
-        """Where the parameters of Q start: [K, basis_size]."""
+        """Initial parameters of Q: [K, basis_size]."""
         return torch.randn(self.num_transforms, self.basis_size)
 
     @abstractmethod
@@ -168,19 +168,20 @@ class OrthogonalSylvester(Sylvester):
 
         f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
 
-    Q is any D×M matrix with orthonormal columns, up to their signs, which R, R̃ and b absorb. See
+    Q is any D×M matrix with orthonormal columns, up to the signs of the columns, which R, R̃ and b
+    absorb. See
     `Sylvester` for the other letters and the packed parameters.
 
     The paper orthogonalises a D×M matrix by Björck's iteration, for which no fixed number of
-    iterations suffices for every matrix. Here Q is given by what Householder QR stores of it: M
-    reflections, the i-th along a vector of i − 1 zeros, a 1, and D − i free numbers. Q is
-    orthonormal to rounding and smooth for all parameters, of which none is redundant.
+    iterations suffices for every matrix. Here Q is the product of M reflections, as in Householder
+    QR: the i-th is along a vector of i − 1 zeros, a 1, and D − i free numbers. Q is orthonormal to
+    rounding and a smooth function of the parameters, none of which is redundant.
 
     Args:
         dim: D.
         num_transforms: K.
         num_vectors: M ≤ D; None is the smaller of D and 16.
-        fused: compute each transform with a hand-written derivative, which is faster; False takes
+        fused: compute each transform with a hand-written derivative, which is faster; False uses
             `sylvester_step`, which works under torch.func and double backward.
 
     Raises:
@@ -239,14 +240,14 @@ class HouseholderSylvester(Sylvester):
 
         f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
 
-    Q is a product of H Householder reflections, M = D; it is applied, never formed. See `Sylvester`
-    for the other letters and the packed parameters.
+    Q is a product of H Householder reflections, M = D. The matrix itself is never computed. See
+    `Sylvester` for the other letters and the packed parameters.
 
     Args:
         dim: D.
         num_transforms: K.
         num_reflections: H ≤ D; None is the smaller of D and 8.
-        fused: compute each transform with a hand-written derivative, which is faster; False takes
+        fused: compute each transform with a hand-written derivative, which is faster; False uses
             `sylvester_step`, which works under torch.func and double backward.
 
     Raises:
@@ -302,7 +303,7 @@ class TriangularSylvester(Sylvester):
     Args:
         dim: D.
         num_transforms: K.
-        fused: compute each transform with a hand-written derivative, which is faster; False takes
+        fused: compute each transform with a hand-written derivative, which is faster; False uses
             `sylvester_step`, which works under torch.func and double backward.
 
     Example:

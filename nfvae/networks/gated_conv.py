@@ -18,7 +18,7 @@ class GatedConvEncoder(Encoder):
     """Six gated convolutions: [B, C, H, W] -> [B, F].
 
     Args:
-        image_shape: (C, H, W). Sides that are no multiple of 4 are padded with zeros.
+        image_shape: (C, H, W). Sides that are not multiples of 4 are padded with zeros.
         channels: of the first two layers; the next three have twice as many.
         features: F.
 
@@ -51,7 +51,8 @@ class GatedConvDecoder(ConvolutionalDecoder):
 
     Args:
         latent_dim: D.
-        image_shape: (C, H, W). Sides that are no multiple of 4 are cropped from the next one.
+        image_shape: (C, H, W). Sides that are not multiples of 4 are cropped from the next
+            multiple.
         out_channels: C·p.
         channels: of the last four gated layers; the first two have twice as many.
 
@@ -99,7 +100,7 @@ def gated_conv(
         latent_dim: D.
         out_channels: C·p, with p the likelihood's parameters per channel.
         channels: of the layers at full size; deeper ones have twice as many. 32 in the papers.
-        features: F, what the encoder gives the VAE's head. 256 in the papers.
+        features: F, the number of the encoder's features. 256 in the papers.
 
     >>> encoder, decoder = gated_conv((1, 28, 28), latent_dim=64)
     >>> sum(weight.numel() for weight in encoder.parameters())

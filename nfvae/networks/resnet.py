@@ -49,7 +49,7 @@ class ResNetEncoder(Encoder):
     """Two stages, each a convolution with stride 2 and residual blocks: [B, C, H, W] -> [B, F].
 
     Args:
-        image_shape: (C, H, W). Sides that are no multiple of 4 are padded with zeros.
+        image_shape: (C, H, W). Sides that are not multiples of 4 are padded with zeros.
         channels: of the first stage, at half the image's side, and of the second, at a quarter.
         blocks: residual blocks per stage.
         features: F.
@@ -97,9 +97,10 @@ class ResNetDecoder(ConvolutionalDecoder):
 
     Args:
         latent_dim: D.
-        image_shape: (C, H, W). Sides that are no multiple of 4 are cropped from the next one.
+        image_shape: (C, H, W). Sides that are not multiples of 4 are cropped from the next
+            multiple.
         out_channels: C·p.
-        channels: of the maps at half the image's side, and of those at a quarter.
+        channels: of the feature maps at half and at a quarter of the image's side.
         blocks: residual blocks per stage.
 
     >>> ResNetDecoder(2, (1, 28, 28), 1)(torch.zeros(7, 5, 2)).shape
@@ -153,9 +154,9 @@ def resnet(
         image_shape: (C, H, W).
         latent_dim: D.
         out_channels: C·p, with p the likelihood's parameters per channel.
-        channels: of the maps at half the image's side, and of those at a quarter.
+        channels: of the feature maps at half and at a quarter of the image's side.
         blocks: residual blocks of each size of maps, in the encoder and in the decoder.
-        features: F, what the encoder gives the VAE's head.
+        features: F, the number of the encoder's features.
 
     >>> encoder, decoder = resnet((1, 28, 28), latent_dim=40)
     """

@@ -101,7 +101,7 @@ def test_labels_move_with_images() -> None:
 
 def test_a_registered_function_must_give_a_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "broken", lambda: 3)
-    with pytest.raises(DataError, match=r"^data set 'broken' gave a int, not a Dataset$"):
+    with pytest.raises(DataError, match=r"^data set 'broken' returned a int, not a Dataset$"):
         load_dataset("broken")
 
 

@@ -115,7 +115,7 @@ def read_data(section: Mapping[str, Any]) -> Dataset:
     """The data set of a checked section.
 
     Raises:
-        DataError: a file is missing, damaged, or not what it claims to be.
+        DataError: a file is missing, damaged, or not the expected one.
         ConfigError: options that do not fit together.
     """
     options = dict(section)

@@ -1,4 +1,4 @@
-"""What the fast forms share."""
+"""Common parts of the fast forms."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from nfvae.autograd import FirstOrderFunction
 
 
 class FusedFunction(FirstOrderFunction):
-    """A fast form of a flow; what it does not support, the flow's readable form does."""
+    """A fast form of a flow; the readable form supports the other derivatives."""
 
     operation = "the fused form of a flow"
     advice = "; build the flow with fused=False for that"

@@ -21,7 +21,7 @@ from nfvae.flows.fused.function import FusedFunction, sech2
 def _constrain_backward(
     c: Tensor, n: Tensor, s: Tensor, kappa: Tensor, grad_s: Tensor, grad_kappa: Tensor, shift: float
 ) -> tuple[Tensor, Tensor]:
-    """Gradients with respect to c and n of what `constrain_planar` gives."""
+    """Backward pass of `constrain_planar`: gradients with respect to c and n."""
     eps = torch.finfo(c.dtype).eps
     too_short = n < eps**2
     slope = torch.where(too_short, 1.0, torch.sigmoid(c + shift))  # ds/dc
@@ -39,7 +39,7 @@ def split_params(params: Tensor, K: int, D: int) -> tuple[Tensor, Tensor, Tensor
 class PlanarStack(FusedFunction):
     """(z [B, S, D], params [B, K(2D + 1)], K, shift) -> (z_K [B, S, D], log_dets [B, K, S]).
 
-    A row of params is as `split_params` takes it.
+    Each row of params has the layout of `split_params`.
     """
 
     @staticmethod
@@ -68,7 +68,7 @@ class PlanarStack(FusedFunction):
     def backward(ctx: Any, grad_z_K: Tensor, grad_log_dets: Tensor) -> tuple[Any, ...]:
         z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat = ctx.saved_tensors
         B, K, D = w.shape
-        grad_z_K = grad_z_K.contiguous()  # of a sum it is expanded, which batched products copy
+        grad_z_K = grad_z_K.contiguous()  # an expanded gradient would be copied by each product
 
         # Adjoint of the recurrence: ā_k = ā⁰_k + sech²_k Σ_{i>k} (w_iᵀû_k) ā_i.
         grad_det = grad_log_dets / det
@@ -99,7 +99,7 @@ def _coupling_backward(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of û and w through w_kᵀû_j, j < k, whose own gradient is Σ_S h_j ā_k."""
     if h.shape[2] == 1:
-        # One sample: the matrix of gradients has rank one, and sums over k > j do without it.
+        # One sample: the matrix of gradients has rank one, so sums over k > j need not form it.
         later = torch.ones(h.shape[1], h.shape[1], dtype=h.dtype, device=h.device).triu_(1)
         return (later @ (grad_a * w)).mul_(h), (later.t() @ (h * u_hat)).mul_(grad_a)
     grad_coupling = (h @ grad_a.transpose(1, 2)).triu_(1)

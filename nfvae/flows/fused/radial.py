@@ -9,9 +9,9 @@ from nfvae.flows.fused.function import FusedFunction
 
 
 def smallest_radius(dtype: torch.dtype) -> float:
-    """Closer to the centre, the direction to it counts as 0 in the gradient.
+    """Radius below which the gradient of r is taken as 0.
 
-    So that 1/r times the derivatives in r, which grow as 1/s, stays finite.
+    This keeps 1/r times the derivatives in r, which grow as 1/s, finite.
     """
     return float(torch.finfo(dtype).tiny ** 0.4)
 
@@ -19,8 +19,8 @@ def smallest_radius(dtype: torch.dtype) -> float:
 class RadialStack(FusedFunction):
     """(z [B, S, D], c [B, K, D], α [B, K], s [B, K]) -> (z_K [B, S, D], log_dets [K, B, S]).
 
-    Only the vector operations are in the loop over k. It keeps the radii, from which the log-dets
-    of all transforms and their derivatives are computed at once.
+    The loop over k contains only the vector operations. It stores the radii, from which the
+    log-dets of all transforms and their derivatives are computed at once.
     """
 
     @staticmethod

@@ -146,7 +146,7 @@ def test_a_fit_in_a_batch_is_the_fit_alone():
 
 
 def test_a_batch_would_share_the_weights_of_a_flow():
-    with pytest.raises(ValueError, match="NICE has weights of its own"):
+    with pytest.raises(ValueError, match="NICE has its own weights"):
         UnconditionalPosterior(FLOWS["nice"](2, 2), (3,))
 
 
