@@ -32,7 +32,7 @@ class ElboTerms(NamedTuple):
 
     @property
     def log_weight(self) -> Tensor:
-        """log p(x, z_K) − log q_K(z_K|x): its mean is the ELBO."""
+        """log p(x, z_K) − log q_K(z_K|x), whose mean is the ELBO."""
         return self.log_likelihood + self.log_prior - self.log_q
 
     @property
@@ -65,11 +65,11 @@ def elbo(
 ) -> Tensor:
     """One-sample estimates of the ELBO, averaged over samples: [B, C, H, W] -> [B], in nats.
 
-    Unbiased; its negative mean is a training loss.
+    The estimate is unbiased; its negative mean is a training loss.
 
     Args:
         vae: the model.
-        x: images of the likelihood's kind of values.
+        x: images with values that the likelihood accepts.
         num_samples: samples of q(z|x) per image.
         generator: for the samples; None is torch's global generator.
 
@@ -91,7 +91,7 @@ def elbo(
 def importance_weighted(log_weight: Tensor) -> Tensor:
     """log (1/S) Σ_s w_s over the first axis: [S, *] -> [*] (Burda et al. 2016, eq. 8).
 
-    A lower bound of log p(x) in expectation, tighter with S; with S = 1 it is the ELBO.
+    In expectation a lower bound on log p(x), tighter for larger S; with S = 1 it is the ELBO.
 
     >>> importance_weighted(torch.tensor([[0.0], [log(3)]]))  # log of the mean of 1 and 3
     tensor([0.6931])
@@ -101,33 +101,34 @@ def importance_weighted(log_weight: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """What training maximises: the ELBO, the importance-weighted bound, or a weighted ELBO.
+    """The objective of training: the ELBO, the importance-weighted bound, or a weighted ELBO.
 
     With β = `beta`, a_t the annealing factor of step t and λ = `free_bits`, in nats per image:
 
         none, kl   log p(x|z_K) − a_t β KL,   KL = log q_K(z_K|x) − log p(z_K)
         energy     a_t (log p(x|z_K) + log p(z_K)) − log q_K(z_K|x)
 
-    and with free bits E_B[log p(x|z_K)] − a_t β max(λ, E_B[KL]), E_B being the mean over a batch.
-    With β ≠ 1 or λ > 0 this is not a bound of log p(x), even once annealing is over; validation and
+    and with free bits E_B[log p(x|z_K)] − a_t β max(λ, E_B[KL]), where E_B is the mean over a
+    batch. With β ≠ 1 or λ > 0 this is not a bound on log p(x), even after annealing. Validation and
     test always measure the ELBO itself.
 
     Args:
         num_samples: samples of z per image; more than 1 trains the importance-weighted bound.
-        annealing: `none`: a_t = 1; `energy`: Rezende & Mohamed 2015, eq. 20, which starts at
-            entropy alone; `kl`: Sønderby et al. 2016; van den Berg et al. 2018, which starts at
-            reconstruction alone.
+        annealing: `none`: a_t = 1. `energy`: Rezende & Mohamed 2015, eq. 20; for a_0 = 0 only the
+            entropy of q counts at first. `kl`: Sønderby et al. 2016 and van den Berg et al. 2018;
+            for a_0 = 0 only the reconstruction counts at first.
         annealing_start: a_0.
-        annealing_steps: steps until a_t = 1, linearly. Rezende & Mohamed 2015 have
+        annealing_steps: a_t rises linearly to 1 over this many steps. Rezende & Mohamed 2015 have
             min(1, 0.01 + t/10⁴), nearly the same as the defaults.
-        beta: weight of the KL once annealing is over (β-VAE, Higgins et al. 2017, eq. 4).
-        free_bits: λ in nats (Kingma et al. 2016, appendix C.8). Theirs is a λ for each of several
-            groups of latents. The density of a flow does not split by latent, so all D are one
-            group here: the KL of q(z|x) as a whole, averaged over the batch, costs nothing below λ.
+        beta: weight of the KL after annealing (β-VAE, Higgins et al. 2017, eq. 4).
+        free_bits: λ in nats (Kingma et al. 2016, appendix C.8). The paper has one λ for each of
+            several groups of latents. The density of a flow does not factorise over latents, so
+            here all D latents are one group: the KL of q(z|x), averaged over the batch, has no
+            gradient below λ.
 
     Raises:
         ValueError: `beta` or `free_bits` with energy annealing, or `free_bits` with more than one
-            sample: they weight a KL, which those bounds do not have as a term.
+            sample. These bounds have no separate KL term to weight.
 
     >>> Objective(annealing="kl", annealing_steps=100, beta=2.0).weight(50)
     1.01
@@ -154,7 +155,7 @@ class Objective:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the objective is a bound of log p(x) once annealing is over."""
+        """Whether the objective is a bound on log p(x) after annealing."""
         return self.beta == 1 and not self.free_bits
 
     def annealing_factor(self, step: int) -> float:
@@ -164,7 +165,7 @@ class Objective:
         return annealing_beta(step, self.annealing_start, self.annealing_steps)
 
     def weight(self, step: int) -> float:
-        """a_t β: what the KL is multiplied by, or, with energy annealing, log p(x, z)."""
+        """a_t β, the factor of the KL or, with energy annealing, of log p(x, z)."""
         return self.annealing_factor(step) * self.beta
 
     def loss(self, terms: ElboTerms, step: int) -> Tensor:
@@ -176,7 +177,7 @@ class Objective:
         return -importance_weighted(self.annealed_log_weight(terms, weight)).mean()
 
     def annealed_log_weight(self, terms: ElboTerms, weight: float) -> Tensor:
-        """The log-weight with part of it multiplied by `weight`: [S, B]. 1 changes nothing."""
+        """The log-weight with its annealed part multiplied by `weight`: [S, B]."""
         if self.annealing == "energy":
             return weight * (terms.log_likelihood + terms.log_prior) - terms.log_q
         return terms.log_likelihood - weight * terms.kl

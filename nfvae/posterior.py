@@ -44,8 +44,8 @@ class FlowPosterior(Distribution):
         log_scale: [*batch, D], log of the standard deviation.
         flow: any flow on R^D.
         params: [*batch, flow.param_size], or [flow.param_size] for one set shared by the batch.
-        validate_args: check that loc, log_scale and params are finite, and points that log_prob
-            is given; None is torch.distributions' default, which is yes.
+        validate_args: check that loc, log_scale, params and the points given to `log_prob` are
+            finite; None is the default of torch.distributions, which is to check.
 
     Raises:
         ValueError: params has another shape, or a value is not finite.
@@ -88,7 +88,7 @@ class FlowPosterior(Distribution):
                 f"{tuple(self.loc.shape[:-1])}"
             )
         if self._validate_args if validate_args is None else validate_args:
-            # torch checks again, but prints all values.
+            # torch would check too, but its message prints all values.
             for name, constraint in self.arg_constraints.items():
                 if not constraint.check(getattr(self, name)).all():
                     raise ValueError(f"{name} of a posterior must be finite, and is not")
@@ -99,10 +99,10 @@ class FlowPosterior(Distribution):
         sample_shape: Sequence[int] = (),
         generator: torch.Generator | None = None,
     ) -> Draw:
-        """Reparameterised samples with their log-density, which costs no inverse.
+        """Reparameterised samples with their log-density, without an inverse.
 
         Args:
-            sample_shape: axes in front of the batch's.
+            sample_shape: sample axes, in front of the batch axes.
             generator: for the noise; None is torch's global generator.
         """
         eps = self._noise(sample_shape, generator)
@@ -110,7 +110,7 @@ class FlowPosterior(Distribution):
         return Draw(z, self._log_q0(eps), log_det)
 
     def transform_log_dets(self, generator: torch.Generator | None = None) -> Tensor:
-        """log|det| of each transform of the flow at one sample per batch element: [K, *batch]."""
+        """log|det| of each transform at one sample per batch element, in nats: [K, *batch]."""
         return self.flow.transform_log_dets(self._z0(self._noise((), generator)), self.params)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -118,7 +118,9 @@ class FlowPosterior(Distribution):
         return self.draw(sample_shape).z
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log q_K at any z, by the flow's inverse: [*sample, *batch, D] -> [*sample, *batch].
+        """log q_K at any z, in nats: [*sample, *batch, D] -> [*sample, *batch].
+
+        Uses the flow's inverse.
 
         Raises:
             NotInvertibleError: the flow has no inverse that can be computed.

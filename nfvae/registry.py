@@ -1,4 +1,4 @@
-"""Parts by name: what `flow=planar` or `load_dataset("mnist")` choose from."""
+"""Registries: data sets, flows, networks, likelihoods and priors by name."""
 
 import inspect
 from collections.abc import Callable
@@ -20,10 +20,11 @@ class Option(NamedTuple):
 class Registry(dict[str, Callable[..., Any]]):
     """Classes or functions of one kind, each under its name.
 
-    The keyword-only arguments of an entry are its options: their annotations say what is allowed.
+    The keyword-only arguments of an entry are its options; their annotations state the allowed
+    values.
 
     Args:
-        kind: what the entries are, for messages: "flow", "likelihood", …
+        kind: the kind of entries, for messages: "flow", "likelihood", …
     """
 
     def __init__(self, kind: str) -> None:
@@ -38,7 +39,7 @@ class Registry(dict[str, Callable[..., Any]]):
         """
 
         def add(part: Part) -> Part:
-            # A module that is imported again registers the same parts again.
+            # Importing a module again registers the same parts again.
             if name in self and _origin(self[name]) != _origin(part):
                 raise ValueError(f"there is a {self.kind} named {name!r} already")
             self[name] = part
@@ -50,7 +51,7 @@ class Registry(dict[str, Callable[..., Any]]):
         """The entry of this name.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no such entry.
         """
         if name not in self:
             known = ", ".join(sorted(self))

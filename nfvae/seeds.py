@@ -1,7 +1,7 @@
 """Independent random streams from one seed.
 
-A generator for weights and one for noise, both seeded with 0, would give the same numbers twice.
-Each purpose therefore has a seed of its own, derived from the user's.
+Two generators with the same seed, one for weights and one for noise, would give the same numbers.
+Therefore each purpose has its own seed, derived from the user's seed.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ Purpose = Literal[
 
 
 def stream_seed(seed: int, purpose: Purpose) -> int:
-    """The seed of a purpose's stream: in 0 … 2⁶³ − 1, a function of the arguments alone.
+    """The seed for a purpose, in 0 … 2⁶³ − 1; it depends only on the arguments.
 
     >>> stream_seed(0, "weights") == stream_seed(0, "training")
     False

@@ -15,14 +15,14 @@ INITIAL_LOG_SCALE = -1.0
 
 
 class VAE(nn.Module):
-    """p(x, z) = p(x|z) p(z) with q(z|x): a diagonal Gaussian q0(z_0|x) pushed through a flow.
+    """p(x, z) = p(x|z) p(z) with q(z|x): a diagonal Gaussian q0(z_0|x) transformed by a flow.
 
     A linear head on the encoder's features gives q0's location and log-scale and the flow's
-    parameters, one set for each image.
+    parameters, one set per image.
 
     Args:
         encoder: images [B, C, H, W] -> features [B, encoder.num_features].
-        flow: on R^D; D is the latent dimension.
+        flow: a flow on R^D; D is the latent dimension.
         decoder: latents [*, D] -> the likelihood's parameters [*, C·p, H, W].
         likelihood: p(x|z).
         prior: p(z); None is N(0, I).
@@ -60,9 +60,9 @@ class VAE(nn.Module):
         """q(z|x) for images x [B, C, H, W].
 
         Args:
-            x: images, of the likelihood's kind of values.
-            validate_args: check shape and values of x. Training leaves that out, since its batches
-                come from a checked data set.
+            x: images with values that the likelihood accepts.
+            validate_args: check shape and values of x. Training skips this, since its batches come
+                from a checked data set.
 
         Raises:
             ValueError: x has another shape or values that the likelihood does not accept.
@@ -78,7 +78,7 @@ class VAE(nn.Module):
         """Check the shape and the values of images.
 
         Raises:
-            ValueError: they do not fit this model.
+            ValueError: the images do not fit this model.
         """
         if x.dim() != 4 or x.shape[1:] != self.image_shape:
             raise ValueError(
@@ -104,19 +104,19 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, num_images: int, generator: torch.Generator | None = None) -> Tensor:
-        """Means of new images, [num_images, C, H, W]; no gradient.
+        """Generate images: E[x|z] for z from the prior, [num_images, C, H, W]; no gradient.
 
-        Decodes z from the prior: the flow belongs to the posterior, not to the prior. For pixels
+        The flow is not used: it belongs to the posterior, not to the prior. For pixels
         drawn from p(x|z) use `vae.likelihood.sample(vae.decode(z))`.
         """
         return self.mean(self.prior.sample(num_images, generator))
 
     def initialize_output(self, mean: Tensor) -> None:
-        """Make the decoder's output start at the mean of the data.
+        """Set the decoder's initial output to the mean of the data.
 
         Args:
-            mean: of the training images, [C, H, W], of bits strictly in (0, 1);
-                `data.train.mean()`.
+            mean: the mean training image `data.train.mean()`, [C, H, W]; for bits strictly between
+                0 and 1.
         """
         self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
 
@@ -134,8 +134,9 @@ class VAE(nn.Module):
 def make_head(num_features: int, flow: Flow) -> nn.Linear:
     """The linear layer that gives loc, log_scale and the flow's parameters.
 
-    Its biases start at the flow's initial parameters and at a narrow q0; its weights are small.
-    With a wide q0 = N(0, I) the decoder first learns to ignore z, and long flows do not recover.
+    Its initial biases give the flow's initial parameters and a narrow q0; its weights are small.
+    With a wide q0 = N(0, I) the decoder first learns to ignore z, and long flows do not recover
+    from that.
     """
     head = nn.Linear(num_features, 2 * flow.dim + flow.param_size)
     with torch.no_grad():

@@ -37,7 +37,9 @@ class FullRank(Flow):
 
     def __init__(self, dim: int, num_transforms: int = 1) -> None:
         if num_transforms > 1:
-            raise ValueError(f"FullRank has one transform: K must be 0 or 1, got {num_transforms}")
+            raise ValueError(
+                f"FullRank has one transform: K must be 0 or 1, got K={num_transforms}"
+            )
         super().__init__(dim, num_transforms)
 
     @property

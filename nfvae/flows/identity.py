@@ -29,7 +29,7 @@ class Identity(Flow):
 
     def __init__(self, dim: int, num_transforms: int = 0) -> None:
         if num_transforms:
-            raise ValueError(f"Identity has no transforms: K must be 0, got {num_transforms}")
+            raise ValueError(f"Identity has no transforms, so K must be 0, got K={num_transforms}")
         super().__init__(dim, 0)
 
     @property

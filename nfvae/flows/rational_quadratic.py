@@ -84,7 +84,7 @@ def _knots(raw: Tensor, bound: float) -> Tensor:
 
 
 def _soft_clip(raw: Tensor, limit: float) -> Tensor:
-    """Close to `raw` near 0, and within ±limit. Its gradient decays more slowly than that of tanh."""
+    """Close to `raw` near 0, and within ±limit. Its gradient decays more slowly than tanh's."""
     return raw / (1 + raw.abs() / limit)
 
 

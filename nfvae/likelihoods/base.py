@@ -1,7 +1,7 @@
-"""What a VAE needs of the likelihood p(x|z) of an image given the decoder's output.
+"""The interface of likelihoods: p(x|z) of an image, given the decoder's output.
 
 Shapes: x [*, C, H, W]; parameters [*, C·p, H, W] from the decoder, p numbers for each channel of
-each pixel. x broadcasts over leading axes, so that one image serves many samples of z.
+each pixel. x broadcasts over leading axes, so that one image can be used with many samples of z.
 """
 
 from abc import ABC, abstractmethod
@@ -13,23 +13,23 @@ from torch import Tensor, nn
 from nfvae.registry import Registry
 
 Values = Literal["bits", "levels", "reals"]
-"""What pixels are: 0 or 1; one of 256 levels 0/255 … 255/255; or real numbers."""
+"""Kinds of pixel values: 0 or 1; 256 levels 0/255 … 255/255; or real numbers."""
 
 Measure = Literal["mass", "density"]
-"""What a likelihood's log_prob is the logarithm of.
+"""Whether a likelihood's log_prob is the logarithm of a probability or of a density.
 
 `mass`: a probability of pixel values; nats divided by (number of pixels · log 2) are bits per
     dimension.
-`density`: a density with respect to x. It changes with the unit of x and may be positive, and it
-    does not compare with a mass; it has no bits per dimension.
+`density`: a density with respect to x. Its logarithm depends on the unit of x, can be positive, and
+    is not comparable with that of a mass; there are no bits per dimension.
 """
 
 
 class Likelihood(nn.Module, ABC):
-    """p(x|z), independent between pixels given z.
+    """p(x|z), with pixels that are independent given z.
 
-    A subclass states the three attributes as class attributes, or sets them in its constructor
-    where its options decide.
+    A subclass has the three attributes below as class attributes, or sets them in its constructor
+    if they depend on its options.
 
     >>> class Normal(Likelihood):  # of real-valued pixels, with standard deviation 0.1
     ...     parameters_per_channel = 1
@@ -56,11 +56,11 @@ class Likelihood(nn.Module, ABC):
     """
 
     parameters_per_channel: int
-    """p, the numbers that the decoder gives for each channel of each pixel."""
+    """p, how many numbers the decoder gives for each channel of each pixel."""
     accepts: tuple[Values, ...]
-    """Kinds of pixel values that it is a distribution of."""
+    """The kinds of pixel values that it models."""
     measure: Measure = "mass"
-    """What `log_prob` is the logarithm of; its unit is nats either way."""
+    """Whether `log_prob` is the logarithm of a mass or of a density, in nats."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
@@ -76,14 +76,14 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def initial_parameters(self, mean: Tensor) -> Tensor:
-        """Where a decoder's output should start for data of this mean: [C, H, W] -> [C·p, H, W]."""
+        """Initial output of a decoder for data with this mean: [C, H, W] -> [C·p, H, W]."""
 
     @abstractmethod
     def check(self, x: Tensor) -> None:
         """Check the values of images.
 
         Raises:
-            ValueError: they have probability zero, or are of another kind of data.
+            ValueError: the likelihood does not accept these values.
         """
 
     def split(self, parameters: Tensor) -> tuple[Tensor, ...]:

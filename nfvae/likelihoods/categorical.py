@@ -12,9 +12,9 @@ from nfvae.likelihoods.levels import NUM_LEVELS, check_levels, level_index, leve
 class Categorical(Likelihood):
     """Levels k/255 with P(k) = softmax(l)_k, where l are the decoder's 256 outputs for a pixel.
 
-    As van den Berg et al. (2018) use for Frey faces. The order of the levels is not
-    built in. x [*, C, H, W]; parameters [*, 256·C, H, W]: C channels of l_0, then C of l_1, and so
-    on. log_prob is in nats of probability mass.
+    van den Berg et al. (2018) use it for Frey faces. It does not use the order of the levels. x [*,
+    C, H, W]; parameters [*, 256·C, H, W]: C channels of l_0, then C of l_1, and so on. log_prob is
+    in nats of probability mass.
 
     >>> logits, x = torch.zeros(256, 2, 2), torch.zeros(1, 2, 2)
     >>> Categorical().log_prob(logits, x)  # 4 log 1/256
@@ -43,10 +43,10 @@ class Categorical(Likelihood):
         return drawn
 
     def initial_parameters(self, mean: Tensor) -> Tensor:
-        """The logarithms of the masses that a discretized logistic starts with."""
+        """The initial log-masses of a discretized logistic likelihood."""
         start = DiscretizedLogistic()
         levels = levels_like(mean).view(-1, 1, 1, 1)
-        # Every pixel as an image of its own: [256, C·H·W] masses.
+        # Every pixel as a separate image: [256, C·H·W] masses.
         parameters = start.initial_parameters(mean.reshape(-1, 1, 1, 1).movedim(0, 1))
         parameters = parameters.movedim(1, 0).unsqueeze(0)
         log_mass = start.log_prob(parameters, levels.unsqueeze(1))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nfvae.likelihoods.base import Likelihood, register
 
-EDGE = 0.05  # a start nearer to 0 or 1 would all but exclude the other half of [0, 1]
+EDGE = 0.05  # an initial mean closer to 0 or 1 would almost exclude the other half of [0, 1]
 
 
 @register("continuous_bernoulli")
@@ -20,10 +20,10 @@ class ContinuousBernoulli(Likelihood):
         log p(x) = l (x − ½) − g(l/2),         g(h) = log(sinh(h)/h), a power series near l = 0
                  = −l (1 − x) + log(l/(1 − e⁻ˡ))      for l > 0, without cancellation for large l
 
-    and with x in place of 1 − x and −l in place of l for l < 0.
+    For l < 0, x replaces 1 − x and −l replaces l.
 
-    x [*, C, H, W]: reals in [0, 1], or levels k/255, which are then read as reals without noise as
-    in the paper; parameters [*, C, H, W]. log_prob is in nats of density with respect to x.
+    x [*, C, H, W]: reals in [0, 1], or levels k/255, which are taken as reals without added noise,
+    as in the paper; parameters [*, C, H, W]. log_prob is in nats of density with respect to x.
 
     >>> x = torch.full((1, 2, 2), 0.25)
     >>> ContinuousBernoulli().log_prob(torch.zeros(1, 2, 2), x)  # uniform on [0, 1]
@@ -52,7 +52,7 @@ class ContinuousBernoulli(Likelihood):
         return 0.5 + 0.5 * _langevin(0.5 * parameters)
 
     def sample(self, parameters: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """By the inverse of the distribution function, log(1 + u (eˡ − 1))/l."""
+        """Samples, by the inverse distribution function log(1 + u (eˡ − 1))/l."""
         u = torch.rand(
             parameters.shape,
             dtype=parameters.dtype,
@@ -70,7 +70,7 @@ class ContinuousBernoulli(Likelihood):
         return torch.where(parameters > 0, 1 - x, x)
 
     def initial_parameters(self, mean: Tensor) -> Tensor:
-        """l of this mean, which is first moved into [0.05, 0.95]; by bisection."""
+        """The l with this mean, clipped to [0.05, 0.95]; found by bisection."""
         wanted = mean.double().clamp(EDGE, 1 - EDGE)
         low, high = torch.full_like(wanted, -50.0), torch.full_like(wanted, 50.0)
         for _ in range(60):

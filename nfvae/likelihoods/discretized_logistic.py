@@ -1,4 +1,4 @@
-"""Discretized logistic pixels: probabilities of 256 levels with an order."""
+"""Discretized logistic pixels: probabilities of 256 ordered levels."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class DiscretizedLogistic(Likelihood):
 
         P(k) = σ((k + ½ − 255 μ) / 255 s) − σ((k − ½ − 255 μ) / 255 s)
 
-    where the bins of k = 0 and k = 255 reach to −∞ and +∞ (Kingma et al. 2016;
+    The bins of k = 0 and k = 255 extend to −∞ and +∞ (Kingma et al. 2016;
     Salimans et al. 2017, section 2.1, with one component). The location μ and the scale s are in
     the unit of x, in which levels are 1/255 apart. log s is bounded below by −7, see `floored`.
 
@@ -59,7 +59,7 @@ class DiscretizedLogistic(Likelihood):
     def mean(self, parameters: Tensor) -> Tensor:
         loc, scale = self._loc_and_scale(parameters)
         total = torch.zeros_like(loc)
-        for k in range(255):  # E[k] = Σ_k P(> k), and one edge at a time needs little memory
+        for k in range(255):  # E[k] = Σ_k P(> k); one edge at a time needs little memory
             total += torch.sigmoid((loc - k - 0.5) / scale)
         return total / 255
 

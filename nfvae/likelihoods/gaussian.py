@@ -24,14 +24,15 @@ class Gaussian(Likelihood):
                                  = log N(x; μ, σ²) − Δ²/(24 σ²) − log 255
 
     The noise is integrated exactly, so no noise is added to x. log 255 is subtracted for each
-    channel of each pixel (it is not 256: levels are 1/255 apart). What a Gaussian has outside the
-    256 bins is lost, so the bound is never too high.
+    channel of each pixel (not log 256, since levels are 1/255 apart). The mass of the Gaussian
+    outside the 256 bins is lost, so this remains a lower bound.
 
     Without `dequantize`, x are reals and log_prob is the log-density, in nats of density with
     respect to x: no noise, no log 255.
 
     x [*, C, H, W]; parameters [*, C·p, H, W]: μ, then log σ (p = 2), or μ alone (p = 1). A learned
-    log σ is bounded below by −7, see `floored`: without a bound, a density could grow for ever.
+    log σ is bounded below by −7, see `floored`: without a bound, a density could grow without
+    limit.
 
     Args:
         dequantize: x are levels, not reals.
@@ -70,7 +71,7 @@ class Gaussian(Likelihood):
         return self._loc_and_log_std(parameters)[0]
 
     def sample(self, parameters: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Of levels, the draw rounded to the nearest one."""
+        """Samples; with `dequantize`, rounded to the nearest level."""
         loc, log_std = self._loc_and_log_std(parameters)
         noise = torch.randn(loc.shape, dtype=loc.dtype, device=loc.device, generator=generator)
         x = torch.addcmul(loc, noise, log_std.exp())

@@ -9,7 +9,7 @@ SPACING = 1 / 255
 
 
 def level_index(x: Tensor) -> Tensor:
-    """k of levels k/255, exact in any float dtype that holds the levels: [*] -> [*].
+    """k of levels k/255, exact in any float dtype that can represent the levels: [*] -> [*].
 
     Raises:
         ValueError: x requires a gradient, which a probability of discrete values does not have.
@@ -25,7 +25,7 @@ def check_levels(x: Tensor, likelihood: str) -> None:
     """Check that all pixels are levels.
 
     Raises:
-        ValueError: some are not; the message names the likelihood.
+        ValueError: some pixels are not; the message names the likelihood.
     """
     k = x * 255
     if not ((k >= -0.01) & (k <= 255.01) & ((k - k.round()).abs() < 0.01)).all():

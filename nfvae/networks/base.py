@@ -1,4 +1,4 @@
-"""What a VAE needs of its encoder and decoder.
+"""The interface of encoders and decoders.
 
 A pair of networks is registered under a name as a function
 
@@ -19,7 +19,7 @@ ImageShape = tuple[int, int, int]
 
 
 class Encoder(nn.Module, ABC):
-    """Images to features; the VAE's head makes q0 and the flow's parameters of them.
+    """Maps images to features; the VAE's head maps these to q0 and the flow's parameters.
 
     >>> import torch
     >>> class Conv(Encoder):
@@ -35,7 +35,7 @@ class Encoder(nn.Module, ABC):
     """
 
     num_features: int
-    """F, the length of what `forward` gives for each image."""
+    """F, the number of features per image."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class Encoder(nn.Module, ABC):
 
 
 class Decoder(nn.Module, ABC):
-    """Latents to the parameters of the likelihood.
+    """Maps latents to the parameters of the likelihood.
 
     >>> import torch
     >>> class Conv(Decoder):
@@ -75,11 +75,11 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def set_output_bias(self, parameters: Tensor) -> None:
-        """Make the output start near these likelihood parameters [C·p, H, W], whatever z is."""
+        """Make the initial output near these likelihood parameters [C·p, H, W], for every z."""
 
 
 class Networks(NamedTuple):
-    """An encoder and the decoder that goes with it."""
+    """An encoder and a decoder that belong together."""
 
     encoder: Encoder
     decoder: Decoder

@@ -1,4 +1,4 @@
-"""What convolutional decoders share: leading axes, sizes that are no multiple of 4, the start."""
+"""Common parts of convolutional networks: padding, leading axes of z, and the initial output."""
 
 import torch
 from torch import Tensor, nn
@@ -34,23 +34,23 @@ def pad_images(x: Tensor) -> Tensor:
 
 
 def zero_bias(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Let the biases of a convolution start at zero."""
+    """Initialize the biases of a convolution to zero."""
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
 
 
 class ConvolutionalDecoder(Decoder):
-    """Layers from latents [N, D] to maps [N, C·p, H′, W′] whose sides are multiples of 4, as a
-    decoder: [*, D] -> [*, C·p, H, W].
+    """A decoder made of layers that map latents [N, D] to maps [N, C·p, H′, W′].
 
-    The maps are cropped to the image's size. `offset` [C·p, H, W] is added to them, so that the
+    The sides of the maps are multiples of 4; they are cropped to the image's size:
+    [*, D] -> [*, C·p, H, W]. `offset` [C·p, H, W] is added to them, so that the
     decoder can start at a mean image. It is a constant, not a weight: it is stored with the
     weights, but it is not trained and does not count as a parameter.
 
     Args:
         image_shape: (C, H, W).
         out_channels: C·p.
-        layers: the network.
+        layers: the network, [N, D] -> [N, C·p, H′, W′].
     """
 
     offset: Tensor

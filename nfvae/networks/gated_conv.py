@@ -19,7 +19,7 @@ class GatedConvEncoder(Encoder):
 
     Args:
         image_shape: (C, H, W). Sides that are not multiples of 4 are padded with zeros.
-        channels: of the first two layers; the next three have twice as many.
+        channels: channels of the first two layers; the next three have twice as many.
         features: F.
 
     >>> import torch
@@ -54,7 +54,7 @@ class GatedConvDecoder(ConvolutionalDecoder):
         image_shape: (C, H, W). Sides that are not multiples of 4 are cropped from the next
             multiple.
         out_channels: C·p.
-        channels: of the last four gated layers; the first two have twice as many.
+        channels: channels of the last four gated layers; the first two have twice as many.
 
     >>> import torch
     >>> GatedConvDecoder(2, (1, 28, 28), 1)(torch.zeros(7, 5, 2)).shape
@@ -92,15 +92,17 @@ def gated_conv(
 ) -> Networks:
     """The convolutional encoder and decoder of van den Berg et al. (2018, appendix A).
 
-    A layer is conv(x) · σ(conv′(x)). Kernels are 5×5; the encoder's last and the decoder's first
-    layer cover the whole map, 7×7 for 28×28 images. FFJORD's VAEs have the same networks.
+    A layer is conv(x) · σ(conv′(x)). Kernels are 5×5, except that the encoder's last and the
+    decoder's first layer cover the whole map, 7×7 for 28×28 images. FFJORD's VAEs have the same
+    networks.
 
     Args:
         image_shape: (C, H, W).
         latent_dim: D.
         out_channels: C·p, with p the likelihood's parameters per channel.
-        channels: of the layers at full size; deeper ones have twice as many. 32 in the papers.
-        features: F, the number of the encoder's features. 256 in the papers.
+        channels: channels of the layers at full size; deeper layers have twice as many. The papers
+            have 32.
+        features: F, the number of features. The papers have 256.
 
     >>> encoder, decoder = gated_conv((1, 28, 28), latent_dim=64)
     >>> sum(weight.numel() for weight in encoder.parameters())
@@ -115,8 +117,8 @@ def gated_conv(
 def _gated(conv: nn.Conv2d | nn.ConvTranspose2d) -> tuple[nn.Module, nn.Module]:
     """A gated layer: the first half of the channels times σ(the other half).
 
-    Weights start so that the variance of the signal is about kept: a gate starts near ½, so the
-    half that it multiplies has twice the standard deviation that it would have alone.
+    The initial weights roughly preserve the variance of the signal: a gate is near ½ initially, so
+    the half that it multiplies has twice the usual standard deviation.
     """
     transposed = isinstance(conv, nn.ConvTranspose2d)
     inputs = conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1]

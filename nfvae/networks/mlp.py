@@ -14,7 +14,7 @@ Activation = Literal["silu", "relu", "gated"]
 ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "relu": nn.ReLU,
-    "gated": nn.GLU,  # of the last axis
+    "gated": nn.GLU,  # along the last axis
 }
 Sizes = Annotated[list[Annotated[int, Ge(1), Le(100_000)]], Len(1, 100)]
 
@@ -55,7 +55,7 @@ class MLPDecoder(Decoder):
         latent_dim: D.
         image_shape: (C, H, W).
         out_channels: C·p.
-        hidden: size of each layer, from the latents on.
+        hidden: size of each layer, starting after the latents.
         activation, layer_norm, dropout: see `hidden_layers`.
 
     >>> MLPDecoder(2, (1, 28, 28), 1, [200, 400])(torch.zeros(7, 5, 2)).shape
@@ -133,12 +133,12 @@ def hidden_layers(
     """Linear layers with an activation after each: [*, in_size] -> [*, hidden[-1]].
 
     `silu`: a·σ(a), a = Wx + b; `relu`: max(0, a); `gated`: a·σ(Vx + c) (van den Berg et al. 2018,
-    appendix A), with twice the parameters. Weights start as in He et al. (2015); gated ones as in
-    Glorot & Bengio (2010).
+    appendix A), with twice the parameters. Weights are initialized as in He et al. (2015), those of
+    gated layers as in Glorot & Bengio (2010).
 
-    `layer_norm` normalizes each Wx + b, of gated layers together with Vx + c, before the activation
-    (Ba et al. 2016). `dropout` is the probability that a hidden unit is set to zero in a training
-    step (Srivastava et al. 2014); in evaluation mode nothing is dropped.
+    `layer_norm` normalizes Wx + b (in gated layers together with Vx + c) before the activation (Ba
+    et al. 2016). `dropout` is the probability that a hidden unit is set to zero in a training step
+    (Srivastava et al. 2014); in evaluation mode nothing is dropped.
     """
     layers: list[nn.Module] = []
     for size in hidden:

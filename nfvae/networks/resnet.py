@@ -23,8 +23,8 @@ class ResidualBlock(nn.Module):
     """h + conv(a(conv(a(h)))) with 3×3 kernels and a = ReLU: [B, c, H, W] -> the same shape.
 
     The order of He et al. (2016b), without batch normalization: q(z|x) must not depend on the other
-    images of a batch. The second convolution starts at zero, so that a block starts as the identity
-    (Zhang et al. 2019).
+    images of a batch. The second convolution is initialized to zero, so that a block is the
+    identity initially (Zhang et al. 2019).
 
     Args:
         channels: c.
@@ -50,7 +50,8 @@ class ResNetEncoder(Encoder):
 
     Args:
         image_shape: (C, H, W). Sides that are not multiples of 4 are padded with zeros.
-        channels: of the first stage, at half the image's side, and of the second, at a quarter.
+        channels: channels of the first stage, at half the image's side, and of the second, at a
+            quarter.
         blocks: residual blocks per stage.
         features: F.
 
@@ -92,15 +93,15 @@ class ResNetEncoder(Encoder):
 class ResNetDecoder(ConvolutionalDecoder):
     """A linear layer and two stages of residual blocks and upsampling: [*, D] -> [*, C·p, H, W].
 
-    A convolution to four times the channels, rearranged to maps of twice the side, upsamples (Shi
-    et al. 2016).
+    To upsample, a convolution gives four times the channels, which are rearranged to maps of twice
+    the side (Shi et al. 2016).
 
     Args:
         latent_dim: D.
         image_shape: (C, H, W). Sides that are not multiples of 4 are cropped from the next
             multiple.
         out_channels: C·p.
-        channels: of the feature maps at half and at a quarter of the image's side.
+        channels: channels of the feature maps at half and at a quarter of the image's side.
         blocks: residual blocks per stage.
 
     >>> ResNetDecoder(2, (1, 28, 28), 1)(torch.zeros(7, 5, 2)).shape
@@ -148,15 +149,15 @@ def resnet(
     blocks: Annotated[int, Ge(1), Le(100)] = 1,
     features: Annotated[int, Ge(1), Le(100_000)] = 256,
 ) -> Networks:
-    """A residual encoder and decoder that train on a CPU: two sizes of maps, ½ and ¼ of the image.
+    """A residual encoder and decoder, small enough for a CPU: maps at ½ and ¼ of the image's side.
 
     Args:
         image_shape: (C, H, W).
         latent_dim: D.
         out_channels: C·p, with p the likelihood's parameters per channel.
-        channels: of the feature maps at half and at a quarter of the image's side.
-        blocks: residual blocks of each size of maps, in the encoder and in the decoder.
-        features: F, the number of the encoder's features.
+        channels: channels of the feature maps at half and at a quarter of the image's side.
+        blocks: residual blocks at each of the two sizes, in the encoder and in the decoder.
+        features: F, the number of features.
 
     >>> encoder, decoder = resnet((1, 28, 28), latent_dim=40)
     """
@@ -174,7 +175,7 @@ class ChannelsLast(nn.Module):
 
 
 def conv(in_channels: int, out_channels: int, stride: int = 1, gain: float = 2.0) -> nn.Conv2d:
-    """A 3×3 convolution whose weights start with variance gain/inputs (He et al. 2015)."""
+    """A 3×3 convolution whose initial weights have variance gain/inputs (He et al. 2015)."""
     layer = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1)
     nn.init.normal_(layer.weight, std=(gain / (9 * in_channels)) ** 0.5)
     zero_bias(layer)

@@ -1,4 +1,4 @@
-"""What a VAE needs of its prior p(z).
+"""The interface of priors p(z).
 
 A prior is registered under a name as a class or function `(dim, *, options…) -> Prior`.
 """

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from nfvae.priors.base import Prior, register
 from nfvae.priors.standard_normal import log_standard_normal
 
-SPREAD = 0.5  # standard deviation of the means at the start
+SPREAD = 0.5  # initial standard deviation of the means
 
 
 @register("gaussian_mixture")
 class GaussianMixture(Prior):
     """p(z) = Σ_m π_m N(z; μ_m, diag σ_m²), with π, μ and σ learned.
 
-    The mixture-of-Gaussians prior with which Tomczak & Welling (2018) compare their VampPrior. It
-    starts with equal weights, random means of standard deviation ½ and variances 1 − ½², so that
-    its mean and covariance are near those of N(0, I).
+    Tomczak & Welling (2018) compare this prior with their VampPrior. Initially the weights are
+    equal, the means are random with standard deviation ½, and the variances are 1 − ½², so that
+    mean and covariance are near those of N(0, I).
 
     Args:
         dim: D.

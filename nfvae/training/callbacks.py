@@ -1,4 +1,4 @@
-"""Callbacks of `fit`: what is done between updates."""
+"""Callbacks of `fit`, which it calls between updates."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -15,10 +15,10 @@ from nfvae.training.state import Training, checked
 
 
 class Callback:
-    """Something that `fit` calls between updates; every method does nothing by default.
+    """Base class of callbacks, which `fit` calls between updates. Its methods do nothing.
 
-    The callbacks of a step run in the order of the list. State that a resumed run needs goes
-    through `state_dict` and `load_state_dict`, under the name of the callback's class.
+    The callbacks run in the order of the list. State that a resumed run needs is saved by
+    `state_dict` and restored by `load_state_dict`, under the name of the callback's class.
 
     >>> class StopAt(Callback):
     ...     def on_step(self, training):
@@ -32,51 +32,51 @@ class Callback:
     """
 
     def on_start(self, training: Training) -> None:
-        """Training begins at `training.step`, or begins again there after a rewind."""
+        """Called when training starts at `training.step`, and after a rewind."""
 
     def on_step(self, training: Training) -> None:
-        """An update was done; `training.step` counts it."""
+        """Called after each update; `training.step` includes it."""
 
     def on_divergence(self, training: Training, error: DivergenceError) -> bool:
-        """A NaN or an infinity was found.
+        """Called when a NaN or an infinity was found.
 
         Returns:
-            Whether this callback has put training back to a sound state, from which it goes on.
+            True if the callback has restored a valid state, from which training continues.
         """
         return False
 
     def on_stop(self, training: Training) -> None:
-        """A callback raised `StopTraining`."""
+        """Called when a callback has raised `StopTraining`."""
 
     def close(self) -> None:
-        """`fit` ends, normally or by an exception."""
+        """Called when `fit` ends, normally or by an exception."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs: tensors and plain values."""
+        """The state that a resumed run needs: tensors and plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
 
 
 class Validation(Callback):
-    """Estimate −ELBO on the validation images, always by the same noise, whatever the objective.
+    """Estimate −ELBO on the validation images, always at β = 1 and with the same noise.
 
-    Without validation images, only check that the bound of training images is finite.
+    Without validation images, it only checks that −ELBO of training images is finite.
 
     Args:
         every: steps between validations; the last step is always validated.
         num_draws: samples of z per image.
-        patience: stop after this many validations without a better −ELBO, counted from the end of
-            annealing; None never stops.
+        patience: stop after this many validations without a better −ELBO, counted after annealing;
+            None never stops.
         on_rows: called with the number of decoded samples after each portion; it may raise.
 
     Attributes:
-        estimate: the last result.
-        step: its step; 0 before the first.
-        improved: whether it was the best so far.
+        estimate: the last result; None before the first validation.
+        step: the step of the last validation; 0 before the first.
+        improved: whether the last validation was the best so far.
         best_neg_elbo: the best −ELBO so far, in nats.
-        best_step: its step.
+        best_step: the step of the best −ELBO.
 
     >>> from nfvae import VAE, Bernoulli, Planar, fit, load_dataset, networks
     >>> data = load_dataset("mnist")
@@ -105,7 +105,7 @@ class Validation(Callback):
         self.best_neg_elbo = float("inf")
         self.best_step = 0
         self.stale = 0
-        """Validations since the best."""
+        """Validations since the best one."""
 
     def due(self, training: Training) -> bool:
         """Whether this step is validated."""
@@ -153,7 +153,7 @@ class Validation(Callback):
 
 @torch.inference_mode()
 def _check_training_bound(training: Training, num_images: int = 1000) -> None:
-    """Without validation images, training images show whether the model is still sound."""
+    """Without validation images, check −ELBO on training images."""
     train = training.data.train
     generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
     index = torch.arange(min(num_images, len(train)), device=training.device)

@@ -1,4 +1,4 @@
-"""Checks of stored weights and moments, before torch uses them."""
+"""Checks of stored weights and optimizer states, before torch uses them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor, nn, optim
 
 
 def check_weights(model: nn.Module, stored: object) -> None:
-    """Stored weights are dense, finite and those of this model.
+    """Check that stored weights are dense, finite and those of this model.
 
     Raises:
         ValueError, TypeError: they are not.
@@ -23,10 +23,10 @@ def check_weights(model: nn.Module, stored: object) -> None:
 
 
 def check_optimizer_state(optimizer: optim.Optimizer, stored: Mapping[str, Any]) -> None:
-    """A stored state fits this optimizer, tensor by tensor and setting by setting.
+    """Check that a stored state fits this optimizer, tensor by tensor and setting by setting.
 
-    torch checks only how many weights there are, and a fused step trusts shapes and strides: with
-    others it writes outside of its memory.
+    torch checks only the number of weights. A fused step does not check shapes and strides: with
+    wrong ones it would write outside of its memory.
 
     Raises:
         ValueError, TypeError, KeyError: it does not fit.
@@ -34,10 +34,10 @@ def check_optimizer_state(optimizer: optim.Optimizer, stored: Mapping[str, Any])
     groups = optimizer.param_groups
     stored_groups = stored["param_groups"]
     if [len(group["params"]) for group in stored_groups] != [len(g["params"]) for g in groups]:
-        raise ValueError("the optimizer's groups hold other numbers of weights")
+        raise ValueError("the optimizer's groups hold another number of weights")
     for group, other in zip(groups, stored_groups, strict=True):
         for key, value in group.items():
-            if key in ("params", "lr"):  # the rate is set anew at each step
+            if key in ("params", "lr"):  # the rate is set at each step
                 continue
             if other.get(key) != value:
                 raise ValueError(

@@ -35,25 +35,25 @@ def fit(
 
     Args:
         vae: the model, on the device to train on.
-        data: its data set.
-        num_steps: updates.
+        data: the data set.
+        num_steps: number of updates.
         batch_size: images per update.
-        optimizer: of the model's weights; None is Adam with learning rate 1e-3.
+        optimizer: optimizer of the model's weights; None is Adam with learning rate 1e-3.
         schedule: factor of the learning rate at each step.
         grad_clip: largest norm of the gradient; None does not clip.
         objective: the bound; None is the ELBO with one sample per image.
-        seed: of the order of the images, and of the noise where `generator` is None.
-        generator: of bits and noise, on the model's device.
+        seed: for the order of the images and dropout, and for the noise if `generator` is None.
+        generator: for bits and noise, on the model's device.
         callbacks: called between updates, in this order.
-        resume_from: what `state_dict(training, callbacks)` gave in an earlier run.
+        resume_from: what `state_dict(training, callbacks)` returned in an earlier run.
 
     Returns:
-        The state at the end: step, optimizer, timing.
+        The final state: step, optimizer, timing.
 
     Raises:
         DivergenceError: a term or a weight became NaN or infinite.
         StopTraining: raised by a callback.
-        StateError: `resume_from` is of another model or run.
+        StateError: `resume_from` belongs to another model or run.
         ValueError: batch_size does not fit the data.
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
@@ -94,7 +94,7 @@ def fit(
 
 
 def state_dict(training: Training, callbacks: Sequence[Callback]) -> dict[str, Any]:
-    """Everything that `fit(…, resume_from=…)` goes on from: tensors and plain values."""
+    """The state that `fit(…, resume_from=…)` needs: tensors and plain values."""
     states = {type(callback).__name__: callback.state_dict() for callback in callbacks}
     return training.state_dict() | {"callbacks": {k: v for k, v in states.items() if v}}
 
@@ -102,10 +102,10 @@ def state_dict(training: Training, callbacks: Sequence[Callback]) -> dict[str, A
 def load_state_dict(
     training: Training, callbacks: Sequence[Callback], state: Mapping[str, Any]
 ) -> None:
-    """Put a run back to what `state_dict` gave.
+    """Restore the state that `state_dict` returned.
 
     Raises:
-        StateError: it is not one of this model and run.
+        StateError: it belongs to another model or run.
     """
     try:
         training.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Sums of a step's scalars between two lines of the log, kept on the device."""
+"""Means of scalars over the steps between two log lines, kept on the device."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NEVER = 2**62
 class Meter:
     """Means of named scalars over steps, and the first step at which one was not finite.
 
-    Nothing is copied to the host until a line of the log is due.
+    Nothing is copied to the host until the values are read.
     """
 
     def __init__(self, names: tuple[str, ...], device: torch.device) -> None:
@@ -23,14 +23,14 @@ class Meter:
         self.first_bad = torch.full_like(self.sums, NEVER, dtype=torch.int64)
 
     def add(self, step: int, values: list[Tensor]) -> None:
-        """Take in the scalars of a step, in the order of the names."""
+        """Add the scalars of a step, in the order of the names."""
         stacked = torch.stack(values).detach()
         self.sums += stacked
         self.count += 1
         self.first_bad.masked_fill_(~stacked.isfinite() & (self.first_bad == NEVER), step)
 
     def check(self) -> None:
-        """Raise a DivergenceError that names the first term, and step, that was not finite."""
+        """Raise a DivergenceError that names the first term that was not finite, and its step."""
         first, index = self.first_bad.min(0)
         if first < NEVER:
             raise DivergenceError(f"{self.names[int(index)]} was not finite at step {int(first)}")
@@ -43,11 +43,11 @@ class Meter:
         return dict(zip(self.names, means, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint: an interrupted interval is logged as if nothing had happened."""
+        """State for a checkpoint, so that a resumed interval is logged as a whole."""
         return {"sums": self.sums, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on within an interval; what was not finite since then is forgotten."""
+        """Restore sums and count; forgets values that were not finite."""
         sums, count = state["sums"], state["count"]
         if not isinstance(sums, Tensor) or sums.shape != self.sums.shape or type(count) is not int:
             raise ValueError("the meter's sums are not those of this run")

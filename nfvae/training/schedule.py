@@ -7,17 +7,17 @@ from typing import Literal
 from torch import optim
 
 Schedule = Callable[[int], float]
-"""A step counted from 0 -> a factor of the learning rate."""
+"""Maps a step, counted from 0, to a factor of the learning rate."""
 Decay = Literal["none", "cosine"]
 
 
 def constant(step: int) -> float:
-    """The learning rate as it was given."""
+    """A constant learning rate."""
     return 1.0
 
 
 def warmup_decay(num_steps: int, warmup_steps: int = 0, decay: Decay = "cosine") -> Schedule:
-    """Linear warm-up, times a half cosine that ends at 0 (or nothing).
+    """Linear warm-up, times a half cosine that ends at 0 (or times 1 without decay).
 
     >>> schedule = warmup_decay(num_steps=1000, warmup_steps=10)
     >>> schedule(0), round(schedule(500), 3)
@@ -42,7 +42,7 @@ def set_learning_rates(optimizer: optim.Optimizer, factor: float) -> None:
 def keep_peak_rates(optimizer: optim.Optimizer) -> None:
     """Store each group's rate as its `peak_lr`, unless it has one already.
 
-    A schedule then multiplies the rate that the user gave, also in a second `fit`.
+    So a schedule multiplies the rate that the user gave, also in a second `fit`.
     """
     for group in optimizer.param_groups:
         group.setdefault("peak_lr", group["lr"])

@@ -1,4 +1,4 @@
-"""The state of a training run between updates, and the update."""
+"""The state of a training run, and its update."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,9 +22,9 @@ TERMS = ("loss", "neg_elbo", "distortion", "kl", "log_q0", "log_prior", "log_det
 
 
 class Training:
-    """Model, optimizer, noise and position of a run. `fit` makes one; callbacks read it.
+    """Model, optimizer, random state and step of a run. `fit` makes one; callbacks read it.
 
-    Puts the model into training mode. If it has dropout, each update seeds torch's global
+    It puts the model into training mode. If it has dropout, each update seeds torch's global
     generator.
 
     Args: those of `fit`.
@@ -32,12 +32,12 @@ class Training:
     Attributes:
         step: updates done.
         meter: means of the bound's terms since they were last read.
-        stopwatch: how long it took.
-        lr_scale: an additional factor of the learning rate, lowered by rewinds.
-        stopped_early: a callback ended the run before its last step.
-        pending: the callbacks of the last update have not run yet.
+        stopwatch: training time and speed.
+        lr_scale: an additional factor of the learning rate, reduced by rewinds.
+        stopped_early: whether a callback ended the run before its last step.
+        pending: whether the callbacks of the last update have yet to run.
 
-    A loop of one's own:
+    A custom loop:
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
     >>> data = load_dataset("mnist")
@@ -88,7 +88,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether no update is left to do."""
+        """Whether training is complete or was stopped early."""
         return self.stopped_early or self.step >= self.num_steps
 
     @property
@@ -98,19 +98,19 @@ class Training:
 
     @property
     def beta(self) -> float:
-        """Weight of the KL (with energy annealing, of log p(x, z)) at the step to come."""
+        """Weight of the KL (with energy annealing, of log p(x, z)) at the next step."""
         return self.objective.weight(self.step)
 
     @property
     def lr_factor(self) -> float:
-        """What multiplies the learning rates at the step to come."""
+        """Factor of the learning rates at the next step."""
         return self.schedule(self.step) * self.lr_scale
 
     def update(self) -> None:
         """One update of the weights; the terms of the bound go to the meter."""
         if self.has_dropout:
-            # Its layers draw from torch's global generator: make that a function of the step, so
-            # that a resumed run drops the same units.
+            # Dropout uses torch's global generator. Its seed is a function of the step, so that a
+            # resumed run drops the same units.
             torch.manual_seed(stream_seed(self.seed, "dropout") + self.step)
         x = self.data.train.batch(self.sampler.indices(self.step), self.generator)
         posterior = self.vae.posterior(x, validate_args=False)
@@ -142,7 +142,7 @@ class Training:
                 raise DivergenceError(f"weight {name} was not finite after step {self.step - 1}")
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values to go on from, bit for bit."""
+        """Tensors and plain values from which a run resumes bit for bit."""
         return {
             "model": self.vae.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -156,13 +156,13 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave.
+        """Restore what `state_dict` returned.
 
-        A generator's state is bound to its kind of device: a run from another kind goes on with
-        noise from its seed and step.
+        A generator's state is valid for one kind of device only. On another kind, the noise is
+        seeded with the run's seed and step instead.
 
         Raises:
-            KeyError, TypeError, ValueError, RuntimeError: it is not one of this model and run.
+            KeyError, TypeError, ValueError, RuntimeError: it belongs to another model or run.
         """
         step = checked(state, "step", int)
         if not 0 <= step <= self.num_steps:
@@ -196,7 +196,7 @@ def checked(state: Mapping[str, Any], name: str, kind: type) -> Any:
     """An entry of exactly this type.
 
     Raises:
-        KeyError, TypeError: it is missing, or of another type.
+        KeyError, TypeError: the entry is missing or has another type.
     """
     value = state[name]
     if type(value) is not kind:

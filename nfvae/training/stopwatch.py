@@ -1,4 +1,4 @@
-"""How long training takes, and how fast it is between two readings."""
+"""Training time, and training speed between two readings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Seconds of training over all processes of a run, and the speed of updates alone."""
+    """Seconds of training over all processes of a run, and the speed of its updates."""
 
     def __init__(self) -> None:
         self._before = 0.0  # seconds of earlier processes
@@ -16,11 +16,11 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Of all training so far, validations included."""
+        """Seconds of training so far, including validations."""
         return self._before + perf_counter() - self._start
 
     def go_on(self, seconds: float, step: int) -> None:
-        """Start at a step of a run that has taken `seconds` so far."""
+        """Continue a run that is at this step and has taken `seconds` so far."""
         self._before = seconds
         self._start = perf_counter()
         self.start_lap(step)
@@ -30,7 +30,7 @@ class Stopwatch:
         self._lap_step, self._lap_start, self._paused = step, perf_counter(), 0.0
 
     def steps_per_second(self, step: int) -> float:
-        """Speed since the start of the lap, without pauses; starts another lap."""
+        """Speed since the start of the lap, without pauses; starts a new lap."""
         seconds = perf_counter() - self._lap_start - self._paused
         speed = (step - self._lap_step) / max(seconds, 1e-9)
         self.start_lap(step)
@@ -38,7 +38,7 @@ class Stopwatch:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave the time spent here out of the speed."""
+        """Exclude the time spent in this block from the speed."""
         start = perf_counter()
         try:
             yield
