@@ -18,10 +18,10 @@ __all__ = ["compose", "load", "train"]
 
 
 def compose(*overrides: str) -> Config:
-    """The configuration that `nfvae train` has with these overrides, checked.
+    """The configuration that `nfvae train` would use with these overrides, checked.
 
     Args:
-        overrides: as on the command line.
+        overrides: written as on the command line.
 
     Raises:
         ConfigError: an unknown key or value, or parts that do not fit.
@@ -38,14 +38,15 @@ def compose(*overrides: str) -> Config:
 
 
 def train(config: Config, folder: Path | str | None = None) -> dict[str, Any]:
-    """Train in a run folder, or go on there; returns what its results.json holds.
+    """Train in a run folder, or resume there; returns the content of results.json.
 
     Args:
-        config: what `compose` gave.
-        folder: the run's; None is the one that the configuration names.
+        config: the result of `compose`.
+        folder: the run's folder; None is the one that the configuration names.
 
     Raises:
         NfvaeError: the folder, the data or a checkpoint cannot be used, or training diverged.
+        Interrupted: a signal stopped the run; it is saved.
 
     >>> import tempfile
     >>> config = compose("K=2", "model.hidden=[20]", "trainer.max_steps=2", "eval.num_samples=0")

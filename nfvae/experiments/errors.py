@@ -1,4 +1,4 @@
-"""Errors of configurations, run folders and files, and how an error reaches the terminal."""
+"""Errors of configurations, run folders and files, and their output on the terminal."""
 
 import re
 import sys
@@ -11,19 +11,19 @@ class ConfigError(NfvaeError):
 
 
 class CheckpointError(NfvaeError):
-    """A checkpoint that is damaged, foreign, or does not fit the configuration."""
+    """A checkpoint that is damaged, of another kind, or does not fit the configuration."""
 
 
 class RunFolderError(NfvaeError):
-    """A run folder that is in use, of another configuration, or cannot be written."""
+    """A run folder that is in use, holds another configuration, or cannot be written."""
 
 
 class FolderInUseError(RunFolderError):
-    """A run folder that another process works on."""
+    """A run folder that another process uses."""
 
 
 class ResultsError(NfvaeError):
-    """Results that are damaged, or that do not belong in one table."""
+    """Results that are damaged or inconsistent."""
 
 
 def printable(text: str) -> str:
@@ -32,7 +32,7 @@ def printable(text: str) -> str:
 
 
 def one_line(value: object, length: int = 60) -> str:
-    """A value as one line of printable text, cut where it is long."""
+    """A value as one line of printable text, shortened to `length`."""
     text = printable(" ".join(("null" if value is None else str(value)).split()))
     return text if len(text) <= length else f"{text[: length - 1]}…"
 

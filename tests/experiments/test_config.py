@@ -68,7 +68,7 @@ def test_flows_compose_from_the_command_line(make_config):
     assert config.K == 10
     assert config.flow["flows"][1]["hidden_size"] == 320  # a default
     for flows, message in (
-        ("[]", "takes a list of flows with a K each"),
+        ("[]", "needs a list of flows, each with its K"),
         ("[{name: planar}]", r"flow\.flows\.0 needs a K"),
         ("[{name: planar, K: 1, u: 2}]", r"flow\.flows\.0\.u is not a key here"),
         ("[{name: plnar, K: 1}]", r"flow\.flows\.0\.name=plnar is unknown"),

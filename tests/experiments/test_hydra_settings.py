@@ -123,4 +123,4 @@ def test_settings_that_are_honoured(words, call, tmp_path):
 def test_processes_are_for_training_alone(call):
     status, _, error = call("evaluate", "-m", "run=a,b", "hydra/launcher=processes")
     assert status == 1
-    assert "hydra/launcher=processes runs train only" in error
+    assert "hydra/launcher=processes supports train only" in error

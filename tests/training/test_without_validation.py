@@ -84,7 +84,7 @@ def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, whole, stop
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (ALL[:1], "leaves no images to tell which checkpoint is best; give eval.checkpoint=last"),
+        (ALL[:1], "leaves no images to choose the best checkpoint; give eval.checkpoint=last"),
         ((*ALL, "trainer.early_stopping=2"), "trainer.early_stopping=2 needs validation images"),
     ],
 )

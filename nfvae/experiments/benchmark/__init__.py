@@ -1,1 +1,1 @@
-"""How long things take, beside the same done otherwise; used by no other part."""
+"""Timings of this project and of alternatives."""

@@ -22,7 +22,7 @@ def pyro_planar(dim: int, num_transforms: int) -> FlowFunction:
     def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_det = z.new_zeros(z.shape[:-1])
         for w, u, b in unpack(params):
-            # its network is asked for (bias, u, w); here the encoder has given them already
+            # Pyro calls a network for (bias, u, w); here they are the parameters themselves
             step = ConditionalPlanar(lambda context: context).condition((b, u, w))
             y = step(z)
             log_det = log_det + step.log_abs_det_jacobian(z, y)
@@ -33,7 +33,7 @@ def pyro_planar(dim: int, num_transforms: int) -> FlowFunction:
 
 
 def normflows_planar(dim: int, num_transforms: int) -> FlowFunction:
-    """normflows' Planar, which has one set of parameters for all images: it takes no others."""
+    """normflows' Planar; it has one set of parameters for all images and ignores `params`."""
     try:
         from normflows.flows import Planar
     except ImportError:
@@ -56,5 +56,5 @@ def normflows_planar(dim: int, num_transforms: int) -> FlowFunction:
 def _missing(library: str) -> ConfigError:
     return ConfigError(
         f"{library} is not installed, so there is nothing to compare with; "
-        "pip install -e '.[bench]', or leave it out by peers=false"
+        "pip install -e '.[bench]', or leave it out with peers=false"
     )

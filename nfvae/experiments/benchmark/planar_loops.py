@@ -1,4 +1,4 @@
-"""Planar flows as public code computes them, one step after the other, to be timed against."""
+"""Planar flows as public code computes them, one transform after the other, for comparison."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from nfvae.flows.planar import Planar
 
 
 class PlanarLoop(Planar):
-    """The transforms of `Planar`, same parameters, by elementwise products and sums."""
+    """The transforms of `Planar`, with the same parameters, by elementwise products and sums."""
 
     def __init__(self, dim: int, num_transforms: int) -> None:
         super().__init__(dim, num_transforms, fused=False)
@@ -32,7 +32,7 @@ class PlanarLoop(Planar):
 
 
 class PlanarBmmLoop(PlanarLoop):
-    """The same by batched products of a row and a column, the form most often seen."""
+    """The same with batched products of a row and a column, the most common form."""
 
     def dot(self, a: Tensor, b: Tensor) -> Tensor:
         return torch.matmul(a.unsqueeze(-2), b.unsqueeze(-1)).squeeze(-1)

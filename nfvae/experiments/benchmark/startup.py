@@ -1,4 +1,4 @@
-"""How long train.py takes to its first step."""
+"""How long train.py takes to complete its first step."""
 
 import os
 import subprocess
@@ -13,8 +13,8 @@ from nfvae.experiments.storage.run_folder import RunFolder
 
 
 def startup(repeats: int) -> dict[str, float]:
-    """Seconds: a process that imports torch and torchvision, and train.py until the checkpoint of
-    its first step is on the disk."""
+    """Seconds of a process that imports torch and torchvision, and of train.py until the checkpoint
+    of its first step is on disk."""
     return interleaved(
         {"import torch, torchvision": _import, "train.py to its first step": _first_step}, repeats
     )

@@ -1,4 +1,4 @@
-"""What is measured: flows alone, training steps, the NLL, and growth with every size.
+"""The benchmarks: flows alone, training steps, the NLL, and scaling with each size.
 
 All times are medians in milliseconds unless a name says otherwise.
 """
@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 
 def flow_alone(dim: int, K: int, batch: int, repeats: int, peers: bool) -> dict[str, float]:
-    """Forward and backward of K amortized planar steps on one z an image."""
+    """Forward and backward of K amortized planar transforms on one z per image."""
     flows: dict[str, FlowFunction] = {
         "nfvae": Planar(dim, K),
         "loop": PlanarLoop(dim, K),
@@ -48,9 +48,11 @@ def flow_alone(dim: int, K: int, batch: int, repeats: int, peers: bool) -> dict[
 
 
 def training_step(config: Config, data: Dataset, repeats: int) -> dict[str, float]:
-    """A whole update: batch, bits, networks, flow, bound, backward, Adam; beside it the time that
-    its matrix products would take alone (6 flops a parameter and image at the best rate that this
-    machine reaches on the model's own shapes, in the same run)."""
+    """A whole update: batch, bits, networks, flow, bound, backward, Adam.
+
+    Also the time that its matrix products would take alone: 6 flops per parameter and image, at the
+    best rate that this machine reaches on the model's shapes in the same run.
+    """
     dim, K = config.latent_dim, config.K
 
     def state(flow: Flow | None) -> Training:
@@ -77,7 +79,7 @@ def training_step(config: Config, data: Dataset, repeats: int) -> dict[str, floa
 
 
 def compiled_step(config: Config, data: Dataset, repeats: int) -> dict[str, float]:
-    """A whole update with and without `trainer.compile`, and the seconds of the first one with."""
+    """A whole update with and without `trainer.compile`, and seconds of the first compiled one."""
     trainer = config.trainer.model_copy(update={"compile": True})
     eager = _training(config, data)
     compiled = _training(config.model_copy(update={"trainer": trainer}), data)
@@ -89,7 +91,7 @@ def compiled_step(config: Config, data: Dataset, repeats: int) -> dict[str, floa
 def nll_throughput(
     config: Config, data: Dataset, images: int, num_samples: int, repeats: int
 ) -> float:
-    """Decoded samples a second (images · S / time) of the importance-weighted NLL."""
+    """Decoded samples per second (images · S / time) of the importance-weighted NLL."""
     vae = _training(config, data).vae
     split = replace(data.test, images=data.test.images[:images])
     generator = torch.Generator().manual_seed(0)
@@ -106,10 +108,10 @@ SCALING: dict[str, list[int]] = {
 
 
 def scaling(repeats: int) -> list[dict[str, Any]]:
-    """Forward and backward of the planar stack and of the loop, one size varied at a time.
+    """Forward and backward of the planar stack and of the loop, varying one size at a time.
 
-    The others stay at K = 16, D = 40, B = 100, S = 1; with S it is B = 1 and the forward pass, as
-    in the evaluation of an NLL. A row names the size that varies as its "axis".
+    The other sizes are K = 16, D = 40, B = 100, S = 1. When S varies, B = 1 and only the forward
+    pass is timed, as in the evaluation of an NLL. "axis" in a row names the size that varies.
     """
     rows = []
     for axis, values in SCALING.items():
@@ -152,7 +154,7 @@ def _forward(flow: FlowFunction, z: Tensor, params: Tensor) -> Callable[[], obje
 
 
 def _first_call(step: Callable[[], object]) -> float:
-    """Seconds of a call that compiles, without what earlier processes have compiled."""
+    """Seconds of a call that compiles, with an empty compile cache."""
     with tempfile.TemporaryDirectory() as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
         start = time.perf_counter()
@@ -163,7 +165,7 @@ def _first_call(step: Callable[[], object]) -> float:
 
 
 def _products(vae: VAE, batch: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """A product of each shape among the model's linear maps, by "rows x in x out"."""
+    """One product for each shape of the model's linear maps, named "rows x in x out"."""
     for layer in vae.modules():
         if isinstance(layer, nn.Linear):
             x, weight = torch.randn(batch, layer.in_features), layer.weight.detach()

@@ -1,4 +1,4 @@
-"""A training step as tutorials write it, to be timed against the project's own."""
+"""A training step as in tutorials, for comparison with the project's own."""
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -7,7 +7,7 @@ from nfvae.training import Training
 
 
 class TextbookStep:
-    """Same model and batches; torch.bernoulli, torch's cross entropy, Adam as it comes, one
+    """The same model and batches with torch.bernoulli, torch's cross entropy, default Adam and one
     `.item()` for the log."""
 
     def __init__(self, state: Training) -> None:

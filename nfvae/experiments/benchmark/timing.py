@@ -1,4 +1,4 @@
-"""Times of several things, taken in turn."""
+"""Timings of several cases in turn."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ def interleaved(
 ) -> dict[str, float]:
     """The median time of each case in seconds.
 
-    All cases are run once in each of the rounds, so that a machine that slows down or is busy for
-    a while slows all of them. Two rounds before the first are not counted.
+    Every round runs each case once, so that a machine that is slow for a while slows all cases. Two
+    warm-up rounds are not counted.
     """
     times: dict[str, list[float]] = {name: [] for name in cases}
     for round_ in range(-2, repeats):

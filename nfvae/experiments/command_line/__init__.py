@@ -1,1 +1,1 @@
-"""From a command line to a command: Hydra, help, errors in one line, output that cannot fail."""
+"""The command line: Hydra, help, one-line errors, and robust output."""

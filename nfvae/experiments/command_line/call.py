@@ -1,4 +1,4 @@
-"""How this process was called, so that messages print commands that can be pasted."""
+"""How this process was called, so that messages can show commands to copy."""
 
 import os
 import shlex
@@ -10,10 +10,10 @@ _FORM, _LINE = "NFVAE_CALLED_AS", "NFVAE_COMMAND_LINE"
 
 
 def remember_call(name: str, program: str, words: list[str]) -> None:
-    """Keep how the user called a command.
+    """Remember how the user called a command.
 
     Args:
-        name: of the command: train, evaluate, ….
+        name: the command: train, evaluate, ….
         program: sys.argv[0].
         words: the arguments that followed the command's name.
     """
@@ -28,7 +28,7 @@ def command(name: str, *words: object) -> str:
 
 
 def command_line() -> str:
-    """The command that started this process, or the sweep that it belongs to."""
+    """The command that started this process or its sweep."""
     return os.environ.get(_LINE) or shlex.join(["python", *sys.argv])
 
 

@@ -1,4 +1,4 @@
-"""Where the configuration files are, and what they offer; read without Hydra."""
+"""The folder of the configuration files, and their groups and choices; read without Hydra."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ CONF = next((place for place in _PLACES if (place / "train.yaml").is_file()), _P
 
 
 def groups(command: str) -> dict[str, str | None]:
-    """The groups of a command's configuration with the choice made by default."""
+    """The groups of a command's configuration, with their default choices."""
     content: dict[str, Any] = yaml.safe_load((CONF / f"{command}.yaml").read_text("utf-8"))
     entries = [each for each in content["defaults"] if isinstance(each, dict)]
     return {
@@ -23,5 +23,5 @@ def groups(command: str) -> dict[str, str | None]:
 
 
 def choices(group: str) -> list[str]:
-    """The names that a group offers; none where there is no such group."""
+    """The names in a group; an empty list if there is no such group."""
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))

@@ -11,7 +11,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot 
 
 
 def explain(error: BaseException) -> str | None:
-    """One line about an error that the user can fix; None for a fault of the program."""
+    """One line about an error that the user can fix; None for a bug in the program."""
     if isinstance(error, (NfvaeError, Interrupted)):
         return str(error)
     if isinstance(error, MemoryError) or (
@@ -28,7 +28,7 @@ def explain(error: BaseException) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """One line about any error, such as that of one run of a sweep."""
+    """One line about any error, for example that of a run in a sweep."""
     return explain(error) or f"{type(error).__name__}: {one_line(error, 200)}"
 
 
@@ -36,7 +36,7 @@ def report(error: Exception) -> int:
     """Print an error's line; return the exit status.
 
     Raises:
-        Exception: the error itself, where it is a fault of the program.
+        Exception: the error itself, if it is a bug in the program.
     """
     if isinstance(error, Interrupted):
         print(f"{error}. To resume: {command_line()}", file=sys.stderr)

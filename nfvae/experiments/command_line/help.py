@@ -1,4 +1,4 @@
-"""What `--help` prints: of all commands, or of one, made from the configuration files."""
+"""The output of `--help`, for all commands or for one, made from the configuration files."""
 
 import re
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Description:
     summary: str
     examples: tuple[tuple[str, ...], ...]
     configured: bool = True
-    """Whether it is configured by Hydra; otherwise by options of its own."""
+    """Whether Hydra configures it; otherwise it has its own options."""
     on_runs: bool = False
-    """Whether it takes folders of runs, which may be given as they are or as run=FOLDER."""
+    """Whether it takes run folders, written as FOLDER or as run=FOLDER."""
 
 
 RUN = "outputs/planar_K16_seed0"
@@ -37,7 +37,7 @@ COMMANDS = {
         on_runs=True,
     ),
     "table": Description(
-        "print the papers' tables of runs, or write them as Markdown, LaTeX and CSV",
+        "print tables of runs as in the papers, or write them as Markdown, LaTeX and CSV",
         (("outputs/rezende2015", "--out", "outputs/tables"),),
         configured=False,
         on_runs=True,
@@ -52,7 +52,7 @@ COMMANDS = {
         "draw reconstructions and samples of a run", ((RUN,), (RUN, "seed=1")), on_runs=True
     ),
     "posterior_2d": Description(
-        "draw q(z|x) beside p(z|x), for runs with two latents",
+        "draw q(z|x) and p(z|x), for runs with two latents",
         (("outputs/RUN", "images=[0,1]"), ("run=[outputs/A,outputs/B]",)),
         on_runs=True,
     ),
@@ -67,7 +67,7 @@ COMMANDS = {
 
 
 def overview() -> str:
-    """The commands, a line each."""
+    """The commands, one line each."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {each.summary}" for name, each in COMMANDS.items()]
     return "\n".join(
@@ -98,17 +98,17 @@ def command_help(name: str) -> str:
     lines += ["", "Keys, set by KEY=VALUE, with their defaults:", *_keys(name)]
     lines += [
         "",
-        "  -m, --multirun     do all combinations of KEY=A,B values",
+        "  -m, --multirun     run all combinations of KEY=A,B values",
         "  --cfg job          print the whole configuration and stop",
         "  plugins=MODULE     import a module that registers flows, networks or data sets",
-        "  --config-dir DIR   further configuration files",
+        "  --config-dir DIR   add a folder of configuration files",
         "  --hydra-help       Hydra's own options",
     ]
     return "\n".join(lines)
 
 
 def _keys(name: str) -> list[str]:
-    """The configuration files that apply by default, without what is Hydra's."""
+    """The lines of the default configuration files, without Hydra's own settings."""
     lines = _own_lines((CONF / f"{name}.yaml").read_text("utf-8"))
     for group, choice in groups(name).items():
         if choice is not None:
@@ -118,7 +118,7 @@ def _keys(name: str) -> list[str]:
 
 
 def _own_lines(text: str) -> list[str]:
-    """Without the first comments, `defaults` and `hydra`."""
+    """The lines of a file without its first comments, `defaults` and `hydra`."""
     text = re.sub(r"\A(#.*\n)+", "", text)
     blocks = re.split(r"\n(?=\S)", text)
     kept = [block for block in blocks if not re.match(r"(defaults|hydra):|# @|\s*$", block)]

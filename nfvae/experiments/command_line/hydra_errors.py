@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors, each as one line that names the key and what is allowed."""
+"""Hydra's and OmegaConf's errors as one line that names the key and the allowed values."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ def explain_hydra(error: Exception, config_name: str) -> str:
 
 
 def explain_value_error(error: ValueError, words: Sequence[str]) -> str:
-    """One line about a ValueError of Hydra: flow=null or flow=3, or options that do not agree."""
+    """One line about a ValueError of Hydra: flow=null, flow=3, or options that contradict."""
     text = " ".join(str(error).split())
     if "must be a string" not in text:
         return text
@@ -65,7 +65,7 @@ def explain_value_error(error: ValueError, words: Sequence[str]) -> str:
 
 
 def _all_keys(config_name: str) -> list[str]:
-    """Every key that a command line may set, with dots."""
+    """All keys that a command line can set, with dots."""
     GlobalHydra.instance().clear()
     if not (CONF / f"{config_name}.yaml").is_file():
         return []

@@ -1,4 +1,4 @@
-"""Hydra in front: from a command line to its task function, every error one line."""
+"""Run a command with Hydra; every error becomes one line."""
 
 import os
 from argparse import ArgumentError, Namespace
@@ -24,7 +24,7 @@ from nfvae.experiments.launching.registration import register_plugins
 
 
 def run_hydra(command: str, main: Callable[[], Any], words: Sequence[str]) -> int:
-    """Call a function decorated by `hydra.main`, with `words` in sys.argv; the exit status."""
+    """Call a function decorated by `hydra.main`, with `words` in sys.argv; returns its status."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach this function
     register_plugins()
     try:
@@ -43,7 +43,7 @@ def run_hydra(command: str, main: Callable[[], Any], words: Sequence[str]) -> in
 
 
 def with_run_key(command: str, words: Sequence[str]) -> list[str]:
-    """A word that is no key=value is the folder of a run, where a command takes one."""
+    """Write a run folder given as FOLDER as run=FOLDER, for commands that take one."""
     if not COMMANDS[command].on_runs:
         return list(words)
     positional = _parse(words).overrides  # without `job` of `--cfg job`
@@ -56,13 +56,13 @@ def with_run_key(command: str, words: Sequence[str]) -> list[str]:
 
 
 def overrides() -> list[str]:
-    """What the command line sets, spelled as in a sweep, where lr=1e-3 becomes lr=0.001."""
+    """The overrides of the command line, normalised as in a sweep: lr=1e-3 becomes lr=0.001."""
     typed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
     return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
 
 
 def hydra_override(key: str, value: str) -> str:
-    """`key=value`, the value in quotes where Hydra would read something else than this text."""
+    """`key=value`, with quotes around the value if Hydra would read it as something else."""
     escaped = value.replace("${", "\\${")
     for quote in ("", "'", '"'):
         text = (
@@ -86,7 +86,7 @@ def run_argument(path: Path) -> str:
 
 
 def _parse(words: Sequence[str]) -> Namespace:
-    """Hydra's options, and the words that are none.
+    """Separate Hydra's options from overrides.
 
     Raises:
         ConfigError: an unknown option, or one with a wrong value.
@@ -96,17 +96,17 @@ def _parse(words: Sequence[str]) -> Namespace:
     try:
         given, unknown = parser.parse_known_args(list(words))
     except ArgumentError as error:
-        raise ConfigError(f"{error}; --help shows what there is") from None
+        raise ConfigError(f"{error}; --help lists the options") from None
     if unknown:
-        raise ConfigError(f"{unknown[0]} is not an option; --help shows what there is")
+        raise ConfigError(f"{unknown[0]} is not an option; --help lists the options")
     return given
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what Hydra would do without a word.
+    """Refuse what Hydra would accept silently.
 
     Raises:
-        ConfigError: a rerun from a pickle, or a key given twice.
+        ConfigError: a rerun from a pickle, or a key that is given twice.
     """
     given = _parse(words)
     if given.experimental_rerun is not None:
@@ -121,7 +121,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _key(word: str) -> str:
-    """The key that an override sets: of K=1, ++K=1 and flow@_here_=x too."""
+    """The key that an override sets, also for ++K=1 and flow@_here_=x."""
     return word.partition("=")[0].lstrip("+~").partition("@")[0]
 
 

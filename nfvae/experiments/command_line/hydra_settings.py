@@ -1,4 +1,4 @@
-"""Which of Hydra's own settings are honoured; the others are refused before Hydra acts on them."""
+"""Check Hydra's own settings: unsupported ones are refused before Hydra uses them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ SWEEPERS = {
     "basic": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
     "optuna": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
 }
-SAMPLERS = "optuna.samplers."  # the one kind of object that a sweeper's own settings may name
+SAMPLERS = "optuna.samplers."  # the only kind of object that a sweeper's settings may name
 FOLDERS = {"run.dir": ".", "sweep.dir": ".", "sweep.subdir": "."}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET")
 RESERVED = ("NFVAE_", "PYTHON", "LD_", "DYLD_")
@@ -52,10 +52,10 @@ def _replace(method: Callable[..., DictConfig]) -> None:
 
 
 def check_settings(settings: DictConfig, command: str) -> None:
-    """Refuse what cannot be honoured.
+    """Refuse unsupported settings.
 
     Raises:
-        ConfigError: a foreign launcher, sweeper, callback or logging, or a folder of Hydra's.
+        ConfigError: an unsupported launcher or sweeper, callbacks, logging, or Hydra's folders.
     """
     raw = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=False))
     if raw["callbacks"]:
@@ -67,7 +67,7 @@ def check_settings(settings: DictConfig, command: str) -> None:
         if not _is_quiet(raw[key]):
             raise ConfigError(
                 f"hydra.{key}: handlers, formatters and filters could run any code and are not "
-                f"supported; leave hydra/{key} as it is (none)"
+                f"supported; keep hydra/{key}=none"
             )
     job = raw["job"]
     for name in (*job["env_set"], *job["env_copy"]):
@@ -86,17 +86,17 @@ def check_settings(settings: DictConfig, command: str) -> None:
         if found != expected:
             raise ConfigError(
                 f"hydra.{key}={one_line(found)}: nfvae's files are not in Hydra's folders; "
-                "use run.dir to say where a run's files are"
+                "use run.dir to choose a run's folder"
             )
     if raw["mode"] == RunMode.RUN:
         for override in raw["overrides"]["hydra"]:
             name = override.lstrip("+~")
             if name.startswith(("hydra/launcher", "hydra/sweeper", "hydra.launcher")):
-                raise ConfigError(f"{one_line(override)} has a use only in a sweep; add -m")
+                raise ConfigError(f"{one_line(override)} applies to sweeps only; add -m")
 
 
 def _is_quiet(logging: dict[str, Any]) -> bool:
-    """Whether it sets the level of the root logger at most, as `none` and `disabled` do."""
+    """Whether it sets at most the level of the root logger, as `none` and `disabled` do."""
     root = logging.get("root")
     return logging.keys() <= {"version", "root", "disable_existing_loggers"} and (
         root is None or (root.keys() == {"level"} and root["level"] in LEVELS)
@@ -118,7 +118,7 @@ def _check_workers(launcher: dict[str, Any], command: str) -> None:
         return
     if command != "train":
         raise ConfigError(
-            "hydra/launcher=processes runs train only; use hydra/launcher=basic or joblib"
+            "hydra/launcher=processes supports train only; use hydra/launcher=basic or joblib"
         )
     workers = launcher.get("num_workers")
     if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
@@ -129,7 +129,7 @@ def _check_workers(launcher: dict[str, Any], command: str) -> None:
 
 
 def _built(node: Any) -> list[str]:
-    """What the settings below a node name to be built."""
+    """The `_target_` of every object in these settings."""
     if isinstance(node, list):
         return [each for entry in node for each in _built(entry)]
     if not isinstance(node, dict):

@@ -39,7 +39,7 @@ def main() -> NoReturn:
 
 
 def run(name: str) -> NoReturn:
-    """A script's command, with the arguments of this process."""
+    """Run a script's command with the arguments of this process."""
     _exit(name, sys.argv[1:])
 
 
@@ -69,7 +69,7 @@ def _run(name: str, words: list[str]) -> int:
         import_plugins()
         command = getattr(importlib.import_module(f"nfvae.experiments.commands.{name}"), name)
         return int(command([word.removeprefix("run=") for word in words]))
-    except SystemExit as end:  # Hydra and argparse end so
+    except SystemExit as end:  # raised by Hydra and argparse
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
         from nfvae.experiments.command_line.failures import report
@@ -81,7 +81,7 @@ def _run_configured(name: str, words: Sequence[str]) -> int:
     if "--help" in words or "-h" in words:
         print(command_help(name))
         return 0
-    from nfvae.experiments.command_line import tasks  # Hydra takes a moment
+    from nfvae.experiments.command_line import tasks  # importing Hydra is slow
     from nfvae.experiments.command_line.hydra_run import run_hydra, with_run_key
 
     sys.argv = [sys.argv[0], *with_run_key(name, words)]
@@ -89,17 +89,17 @@ def _run_configured(name: str, words: Sequence[str]) -> int:
 
 
 def _status_of_output(status: int) -> int:
-    """A command whose product is its output fails if that could not be written."""
+    """The exit status of a command whose result is its output: 1 if that could not be written."""
     if (error := output_error()) is None:
         return status
     return fail(f"cannot write the output: {error.strerror}")
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Ctrl-C where no command has its own way to stop.
+    """Handle Ctrl-C outside of training: end the process at once.
 
-    The process ends at once: a KeyboardInterrupt in the middle of an import may be lost. Files are
-    complete or absent at any moment, so nothing needs to be cleaned up.
+    A KeyboardInterrupt in the middle of an import can be lost. Files are complete or absent at any
+    moment, so no clean-up is needed.
     """
     with suppress(OSError):
         os.write(2, b"interrupted\n")

@@ -1,4 +1,4 @@
-"""Output never ends a command's work: not a reader that went away, nor a closed terminal."""
+"""Make commands continue when their output cannot be written, as after a closed terminal."""
 
 import errno
 import io
@@ -11,7 +11,7 @@ GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
 
 
 class ForgivingStream:
-    """A text stream that drops what cannot be written; characters it lacks become `?`.
+    """A text stream that drops what cannot be written.
 
     Args:
         stream: sys.stdout or sys.stderr.
@@ -23,7 +23,7 @@ class ForgivingStream:
         """The first error of a write, if any."""
 
     def write(self, text: str) -> int:
-        """Returns the number of characters, written or not."""
+        """Write text; returns its length, also if it could not be written."""
         try:
             return self.stream.write(text)
         except (OSError, ValueError) as error:
@@ -31,7 +31,7 @@ class ForgivingStream:
             return len(text)
 
     def writelines(self, lines: list[str]) -> None:
-        """Write each."""
+        """Write all lines."""
         for line in lines:
             self.write(line)
 
@@ -46,7 +46,7 @@ class ForgivingStream:
         if not isinstance(error, OSError):  # ValueError: the stream is closed
             return
         self.lost = self.lost or error
-        if error.errno in GONE:  # for good: later writes, those of C code too, go nowhere
+        if error.errno in GONE:  # permanent: drop later writes too, also those of C code
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self.stream.fileno())
             os.close(null)
@@ -56,11 +56,11 @@ class ForgivingStream:
 
 
 def protect_output() -> None:
-    """Make this process indifferent to what becomes of its output.
+    """Make this process continue if its output cannot be written.
 
-    A closed terminal does not end it either: SIGHUP is ignored, as by nohup. Where the descriptors
-    0, 1 or 2 are closed they are opened on /dev/null, or the next file opened would take their
-    place.
+    SIGHUP is ignored, as by nohup, so a closed terminal does not end the process. Characters that
+    the output's encoding lacks are written as `?`. If the descriptors 0, 1 or 2 are closed, they
+    are opened on /dev/null; otherwise the next file opened would get their number.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -78,7 +78,7 @@ def protect_output() -> None:
 
 
 def output_error() -> OSError | None:
-    """Why standard output is incomplete; None where it is whole or its reader wanted no more."""
+    """The error that left standard output incomplete; None if the reader closed it."""
     sys.stdout.flush()
     lost = getattr(sys.stdout, "lost", None)
     return None if lost is None or lost.errno in GONE else lost

@@ -1,7 +1,7 @@
-"""`plugins=my_module`: modules of the user's own, imported so that they register what they define.
+"""`plugins=my_module`: import the user's modules, which register flows, networks and so on.
 
-A module is imported only when the command line names it: no configuration file, checkpoint or run
-folder can.
+Only the command line can name modules to import; configuration files, checkpoints and run folders
+cannot.
 """
 
 import importlib
@@ -11,11 +11,11 @@ import sys
 from nfvae.experiments.errors import ConfigError
 
 KEY = "plugins="
-_NAMES = "NFVAE_PLUGINS"  # for the processes of a sweep, which get it from their parent
+_NAMES = "NFVAE_PLUGINS"  # inherited by the processes of a sweep
 
 
 def take_plugins(words: list[str]) -> list[str]:
-    """The command line without `plugins=…`, whose modules `import_plugins` will import."""
+    """Take `plugins=…` out of the command line; `import_plugins` imports these modules later."""
     named = [word.removeprefix(KEY) for word in words if word.startswith(KEY)]
     names = [name.strip() for value in named for name in value.strip("[]").split(",")]
     if any(not all(part.isidentifier() for part in name.split(".")) for name in names):
@@ -27,7 +27,7 @@ def take_plugins(words: list[str]) -> list[str]:
 
 
 def import_plugins() -> None:
-    """Import the modules that the command line named, from the current folder too.
+    """Import the modules that the command line named, also from the current folder.
 
     Raises:
         ConfigError: there is no such module.

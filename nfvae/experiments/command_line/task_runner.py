@@ -1,4 +1,4 @@
-"""A command's work as Hydra's task function: alone, or as one job of a sweep."""
+"""Run a command as Hydra's task function, alone or as one job of a sweep."""
 
 import os
 import signal
@@ -26,10 +26,10 @@ Command = Callable[[Mapping[str, Any]], int | float | None]
 
 
 def run_task(command: Command, config: DictConfig) -> float | None:
-    """Do a command's work; returns what a sweeper minimizes, if anything.
+    """Run a command; returns the value that a sweeper minimizes, if there is one.
 
-    Alone, an error is one line and the exit status. In a sweep it is raised: Hydra returns it to
-    the sweeper, which goes on with the other jobs.
+    Outside a sweep, an error becomes one line and the exit status. In a sweep it is raised: Hydra
+    returns it to the sweeper, which continues with the other jobs.
     """
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return _run_in_sweep(command, config)
@@ -56,7 +56,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def _run_in_sweep(command: Command, config: DictConfig) -> float | None:
     protect_output()
-    if (stopped_by := received_signal()) is not None:  # this process works on job after job
+    if (stopped_by := received_signal()) is not None:  # this process runs one job after the other
         raise Interrupted(f"stopped by {stopped_by.name} before it began")
     try:
         import_plugins()
@@ -71,7 +71,7 @@ def _run_in_sweep(command: Command, config: DictConfig) -> float | None:
 
 
 def _value(returned: int | float | None) -> float | None:
-    """What a sweeper may minimize; the commands other than train return an exit status."""
+    """The value that a sweeper can minimize; commands other than train return an exit status."""
     if not isinstance(returned, int):
         return returned
     if returned != 0 and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -82,9 +82,9 @@ def _value(returned: int | float | None) -> float | None:
 
 
 def _requeue() -> None:
-    """Under submitit, a job whose time is up or that is preempted goes back into the queue.
+    """Under submitit, put a preempted or timed-out job back into the queue.
 
-    Submitit's own handler of SIGUSR2 does it, once the run is saved.
+    Submitit's handler of SIGUSR2 does this, after the run is saved.
     """
     if "SUBMITIT_EXECUTOR" in os.environ and received_signal() == signal.SIGUSR2:
         signal.raise_signal(signal.SIGUSR2)

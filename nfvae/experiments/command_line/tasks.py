@@ -1,6 +1,6 @@
-"""What Hydra runs: one decorated function per command that is configured by YAML files.
+"""Hydra's task functions: one decorated function per command that YAML files configure.
 
-Each imports its command only when it runs, so that help and completion answer without torch.
+Each imports its command only when it runs, so that help and completion do not import torch.
 """
 
 import hydra
@@ -38,7 +38,7 @@ def picture(config: DictConfig) -> float | None:
 
 @hydra.main(version_base="1.3", config_path=PATH, config_name="posterior_2d")
 def posterior_2d(config: DictConfig) -> float | None:
-    """Draw q(z|x) beside p(z|x)."""
+    """Draw q(z|x) and p(z|x)."""
     from nfvae.experiments.commands.posterior_2d import posterior_2d
 
     return run_task(posterior_2d, config)

@@ -1,1 +1,1 @@
-"""What each script does, from a composed configuration to an exit status."""
+"""The commands: each takes its arguments or composed configuration and returns an exit status."""

@@ -32,15 +32,15 @@ NLL_IMAGES, NLL_SAMPLES = 20, 5000
 COMPILED: list[tuple[dict[str, Any], int]] = [({"name": "planar"}, 16), ({"name": "spline"}, 4)]
 
 Part = Literal["flow", "step", "compile", "nll", "startup", "scaling"]
-Steps = Annotated[int, Field(ge=0, le=10_000)]
+NumTransforms = Annotated[int, Field(ge=0, le=10_000)]
 Row = dict[str, Any]
 
 
 class BenchmarkConfig(Section):
-    """What benchmark.py takes beside the sections of a training run."""
+    """The settings of benchmark.py, in addition to the sections of a training run."""
 
     parts: Annotated[list[Part], Field(min_length=1)]
-    K: Annotated[list[Steps], Field(min_length=1)]
+    K: Annotated[list[NumTransforms], Field(min_length=1)]
     batch_size: Annotated[list[Positive], Field(min_length=1)]
     repeats: Annotated[int, Field(ge=1, le=10_000)]
     peers: bool
@@ -49,13 +49,17 @@ class BenchmarkConfig(Section):
 
 
 def benchmark(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; raises NfvaeError."""
+    """Time the chosen parts; returns the exit status.
+
+    Raises:
+        NfvaeError: a setting, the data or the folder cannot be used.
+    """
     own = BenchmarkConfig.model_fields.keys()
     config = check_section(BenchmarkConfig, {k: v for k, v in composed.items() if k in own})
     base = {k: v for k, v in composed.items() if k not in own}
     if (name := look_up(base, "flow.name")) != "planar":
         raise ConfigError(
-            f"flow={one_line(name)} has no loops and peers to compare with; only flow=planar has"
+            f"flow={one_line(name)} has no other implementations to compare with; use flow=planar"
         )
     runs = {
         (K, batch): _run_config(base, K, batch) for batch in config.batch_size for K in config.K
@@ -152,7 +156,7 @@ def _cell(value: Any) -> str:
 
 
 def _processor() -> str:
-    """The processor's name, as Linux and others tell it."""
+    """The processor's name, from /proc/cpuinfo or `platform`."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

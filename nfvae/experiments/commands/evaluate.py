@@ -24,19 +24,19 @@ from nfvae.experiments.storage.run_folder import RunFolder
 
 
 class CheckpointConfig(MeasureConfig):
-    """How, and which checkpoint; null is the one that the run's results are of."""
+    """How to measure, and which checkpoint; null: that of the run's own results."""
 
     checkpoint: Checkpoint | None
 
 
 class RootConfig(Section):
-    """Where the data are; null is where the run had them."""
+    """Where the data are; null: as in the run."""
 
     root: str | None
 
 
 class EvaluateConfig(Section):
-    """What evaluate.py takes."""
+    """The settings of evaluate.py."""
 
     run: str
     data: RootConfig
@@ -47,7 +47,11 @@ class EvaluateConfig(Section):
 
 
 def evaluate(composed: Mapping[str, Any]) -> int:
-    """Returns the exit status; the figures go to the run's folder; raises NfvaeError."""
+    """Measure a run again, and write the numbers to its folder; returns the exit status.
+
+    Raises:
+        NfvaeError: the run, the data or the split cannot be used.
+    """
     config = check_section(EvaluateConfig, composed)
     folder = RunFolder(Path(config.run))
     run = folder.parse_config()
@@ -86,10 +90,10 @@ def evaluate(composed: Mapping[str, Any]) -> int:
 
 
 def _split(data: Dataset, name: SplitName) -> Split:
-    """The split that was asked for.
+    """The requested split.
 
     Raises:
-        ConfigError: it is not there, or is drawn anew for each batch.
+        ConfigError: the split is empty, or its bits are drawn for each batch.
     """
     allowed = ", ".join(key for key, split in data.splits.items() if not split.dynamic)
     if name not in data.splits:
@@ -98,7 +102,7 @@ def _split(data: Dataset, name: SplitName) -> Split:
         )
     if data.splits[name].dynamic:
         raise ConfigError(
-            f"split={name} has no fixed images to measure: its bits are drawn anew for each batch "
+            f"split={name} has no fixed images to measure: its bits are drawn for each batch "
             f"(data.binarization={data.binarization}); allowed: {allowed}"
         )
     return data.splits[name]

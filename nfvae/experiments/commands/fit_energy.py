@@ -29,7 +29,7 @@ class FitEnergyConfig(FitTask):
 
     @property
     def task(self) -> FitTask:
-        """The one fit, or what all fits of a comparison have in common."""
+        """The single fit, or the common settings of all fits of a comparison."""
         return FitTask.model_validate({name: getattr(self, name) for name in FitTask.model_fields})
 
 
@@ -37,7 +37,7 @@ def fit_energy(composed: Mapping[str, Any]) -> int:
     """Fit, measure and draw; returns the exit status.
 
     Raises:
-        NfvaeError: it cannot be done, or a fit of the comparison failed.
+        NfvaeError: a setting or folder cannot be used, or a fit failed.
     """
     config = check_section(FitEnergyConfig, composed)
     torch.set_num_threads(1)
@@ -100,7 +100,7 @@ def _line(results: Mapping[str, Any]) -> str:
         f"KL(q‖p) {results['kl']:.4f} ± {results['kl_se']:.4f} nats by samples"
     )
     if results["kl_grid"] is not None:
-        line += f", {results['kl_grid']:.4f} by the grid"
+        line += f", {results['kl_grid']:.4f} on the grid"
         # q can have filaments thinner than a cell, or far tails.
         if abs(results["grid_mass"] - 1) > 1e-3:
             line += f" (which holds {results['grid_mass']:.3f} of q)"

@@ -1,4 +1,4 @@
-"""posterior_2d: q(z|x) beside the true posterior p(z|x), for runs with two latents."""
+"""posterior_2d: compare q(z|x) with the true posterior p(z|x), for runs with two latents."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     """Print KL(q‖p(z|x)) and draw both; returns the exit status.
 
     Raises:
-        NfvaeError: a run has no two latents, or the runs cannot be compared.
+        NfvaeError: a run does not have two latents, or the runs cannot be compared.
     """
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
@@ -77,7 +77,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
 
 
 def group_by_seed(runs: Mapping[str, Config]) -> dict[str, list[str]]:
-    """Title of a model -> its runs, which differ in their seed only.
+    """Title of a model -> its runs, which differ only in their seed.
 
     Raises:
         ConfigError: two runs of one model have the same seed.
@@ -108,14 +108,14 @@ class MeanKl(NamedTuple):
 
     mean: float
     standard_error: float
-    """Of the mean, over images."""
+    """Standard error of the mean over images."""
     median: float
     missed: int
     """Number of images for which the grid misses more than 1 % of q."""
 
 
 def mean_kl(vae: VAE, images: torch.Tensor, seed: int) -> MeanKl:
-    """Average over images [N, C, H, W], N ≥ 2; the model in float64."""
+    """KL over images [N, C, H, W], N ≥ 2, of a model in float64."""
     generator = torch.Generator().manual_seed(seed)
     found = [posterior_on_grid(vae, image, generator) for image in images]
     kls = torch.tensor([each.kl for each in found])
@@ -179,7 +179,7 @@ def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
 
 
 def _evenly_spaced(data: Dataset, number: int) -> torch.Tensor:
-    """`number` test images, since parts of a split can be easier than others: [N, C, H, W]."""
+    """`number` test images from the whole split, whose parts differ in difficulty: [N, C, H, W]."""
     if number > len(data.test):
         raise ConfigError(f"num_images={number} is more than the {len(data.test)} test images")
     return data.test.batch(torch.arange(number) * len(data.test) // max(1, number)).double()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def table(arguments: Sequence[str]) -> int:
-    """Print the tables, and what is missing on standard error; returns the exit status.
+    """Print the tables, and list missing runs on standard error; returns the exit status.
 
     Raises:
         NfvaeError: there are no results, or a file of a run is damaged.
@@ -78,7 +78,7 @@ def _write(out: Path, files: dict[str, str], figures: dict[str, "Figure"]) -> No
 def _figures(
     cells: Sequence[Cell], published: Sequence[Published]
 ) -> Iterator[tuple[str, "Figure"]]:
-    """(name, figure) for each set of conditions under which K varies."""
+    """(name, figure) for each set of conditions in which K varies."""
     from nfvae.experiments.figures.length import length_figure  # importing matplotlib is slow
 
     for conditions, group in groupby(cells, key=lambda cell: cell.conditions):

@@ -1,4 +1,4 @@
-"""Train, or resume training, in the folder that the configuration gives the run."""
+"""train.py: train or resume a run in its folder."""
 
 import shlex
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from nfvae.experiments.storage.run_folder import RunFolder
 
 
 def train(composed: Mapping[str, Any]) -> float | None:
-    """Returns the best validation −ELBO in nats; None for a run without validation.
+    """Train; returns the best validation −ELBO in nats, or None for a run without validation.
 
     Raises:
         Interrupted: a stop was requested; the run is saved.
@@ -25,7 +25,7 @@ def train(composed: Mapping[str, Any]) -> float | None:
     path = run_path(config, overrides())
     folder = RunFolder(path)
     if folder.complete:
-        print(f"{path} is complete already")
+        print(f"{path} is already complete")
     else:
         print(f"run folder  {path}")
         print(f"watch it    tensorboard --logdir {shlex.quote(str(path))}", flush=True)

@@ -1,1 +1,1 @@
-"""The configuration: types and ranges, and the parts that it names."""
+"""The configuration: its types and ranges, and the parts that it builds."""

@@ -1,4 +1,4 @@
-"""From a checked configuration to a model and what trains it."""
+"""Build the model and its training from a checked configuration."""
 
 import os
 import shutil
@@ -31,10 +31,10 @@ from nfvae.vae import VAE
 
 
 def build_vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
-    """The untrained model; its weights come from torch's global generator.
+    """The untrained model; its weights are drawn from torch's global generator.
 
     Raises:
-        ConfigError: parts that do not fit together.
+        ConfigError: parts do not fit together.
     """
     likelihood = build_likelihood(config.likelihood)
     out_channels = image_shape[0] * likelihood.parameters_per_channel
@@ -45,24 +45,24 @@ def build_vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
 
 
 def check_likelihood(config: Config, data: Dataset) -> None:
-    """The likelihood is one of the data's values.
+    """Check that the likelihood accepts the data's values.
 
     Raises:
-        ConfigError: it is not; the message names those that are.
+        ConfigError: it does not; the message lists likelihoods that do.
     """
     likelihood = build_likelihood(config.likelihood)
     if data.values in likelihood.accepts:
         return
     fitting = ", ".join(_likelihoods_of(data.values)) or "none"
     raise ConfigError(
-        f"likelihood={config.likelihood['name']} is a distribution of "
-        f"{' or '.join(likelihood.accepts)}, and data={config.data['name']} holds {data.values}; "
+        f"likelihood={config.likelihood['name']} needs {' or '.join(likelihood.accepts)}, but "
+        f"data={config.data['name']} holds {data.values}; "
         f"for {data.values} use: {fitting}"
     )
 
 
 def _likelihoods_of(values: Values) -> Iterator[str]:
-    """Overrides that choose a likelihood of these values, where one option decides, with it."""
+    """Overrides that choose a likelihood of these values, with one option if it needs that."""
     for name in sorted(LIKELIHOODS):
         switches = {
             key: option.default
@@ -78,15 +78,15 @@ def _likelihoods_of(values: Values) -> Iterator[str]:
 
 
 def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[str, Any]:
-    """The model and everything else that `nfvae.fit` takes, but for callbacks.
+    """The arguments of `nfvae.fit`, except callbacks.
 
     Args:
-        config: the run's.
-        data: on the device.
-        device: where the model goes.
+        config: the run's configuration.
+        data: the data set, on the device.
+        device: the model's device.
 
     Raises:
-        ConfigError: parts that do not fit together.
+        ConfigError: parts do not fit together.
     """
     torch.manual_seed(stream_seed(config.seed, "weights"))
     vae = build_vae(config, data.image_shape)  # on the CPU: the same weights for every device
@@ -109,7 +109,7 @@ def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[s
 
 
 def count_steps(config: Config, data: Dataset) -> int:
-    """Updates of the whole run.
+    """Number of updates of the whole run.
 
     Raises:
         ConfigError: a batch is larger than the training split.
@@ -133,7 +133,7 @@ def build_optimizer(
 
     Args:
         config: the settings of all parameters.
-        parameters: these, or groups of them: `params` with settings of their own.
+        parameters: the parameters, or groups of them: `params` with other settings.
     """
     if isinstance(config, AdamConfig):
         return optim.AdamW(
@@ -151,7 +151,7 @@ def build_optimizer(
 def parameter_groups(
     config: VAEAdamConfig | VAERMSpropConfig, vae: VAE
 ) -> Iterable[nn.Parameter] | list[dict[str, Any]]:
-    """All weights, or those of q(z|x) and of p(x, z) where these have settings of their own."""
+    """All weights; or those of q(z|x) and those of p(x, z), if the decoder has other settings."""
     own = {"peak_lr": config.decoder_lr, "weight_decay": config.decoder_weight_decay}
     given = {key: value for key, value in own.items() if value is not None}
     if not given:
@@ -164,15 +164,15 @@ def parameter_groups(
 def compile_flow(vae: VAE, device: torch.device) -> None:
     """Compile the model's flow at its first call, in place, under the same weight names.
 
-    The networks around it gain nothing: they are matrix products already.
+    Compiling the networks would not help: they consist of matrix products.
 
     Raises:
-        ConfigError: on a CPU, there is no C++ compiler.
+        ConfigError: the device is a CPU and there is no C++ compiler.
     """
     compilers = (os.environ.get("CXX") or "g++", "clang++")
     if device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise ConfigError(
-            "trainer.compile=true needs a C++ compiler (g++, clang++ or the one that CXX names) "
-            "and there is none; install one, or use trainer.compile=false"
+            "trainer.compile=true needs a C++ compiler (g++, clang++ or the one in CXX), but there is "
+            "none; install one, or use trainer.compile=false"
         )
     vae.flow.compile()

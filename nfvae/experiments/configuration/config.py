@@ -1,7 +1,7 @@
 """The configuration's types and ranges, checked before any work.
 
-Hydra composes YAML and command line into a plain mapping; `parse_config` turns it into `Config` or
-into one line that names the key, the value and what is allowed.
+Hydra composes YAML and command line into a plain mapping. `parse_config` turns it into `Config`, or
+raises an error of one line that names the key, the value and the allowed values.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class OptimConfig(Section):
-    """What every optimizer has: rate, schedule, and gradient clipping (null: none)."""
+    """The settings of every optimizer: rate, schedule, and gradient clipping (null: none)."""
 
     lr: LearningRate
     weight_decay: WeightDecay
@@ -58,7 +58,7 @@ Optim = Annotated[AdamConfig | RMSpropConfig, Field(discriminator="name")]
 
 
 class DecoderRates(Section):
-    """Settings of p(x, z) that differ from those of q(z|x); null: they do not."""
+    """Settings of p(x, z) that differ from those of q(z|x); null: the same."""
 
     decoder_lr: LearningRate | None
     decoder_weight_decay: WeightDecay | None
@@ -76,7 +76,7 @@ VAEOptim = Annotated[VAEAdamConfig | VAERMSpropConfig, Field(discriminator="name
 
 
 class ObjectiveConfig(Section):
-    """The bound that is maximised; see `nfvae.Objective`."""
+    """The objective; see `nfvae.Objective`."""
 
     num_samples: Positive
     annealing: AnnealingKind
@@ -92,7 +92,7 @@ class ObjectiveConfig(Section):
 
 
 class TrainerConfig(Section):
-    """How long, in what batches, and how often to log, validate and save."""
+    """How long to train, batch size, and how often to log, validate and save."""
 
     max_steps: Positive
     max_epochs: Positive | None
@@ -117,13 +117,13 @@ class MeasureConfig(Section):
 
 
 class EvalConfig(MeasureConfig):
-    """The final measurement, on the test split, and of which checkpoint."""
+    """The final measurement on the test split, and its checkpoint."""
 
     checkpoint: Checkpoint
 
 
 class RunConfig(Section):
-    """Where the run lives: a folder, or a name below outputs/; both null: from the overrides."""
+    """The run's folder, or its name below outputs/; both null: a name made from the overrides."""
 
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
     name: Name | None
@@ -132,13 +132,13 @@ class RunConfig(Section):
     @classmethod
     def _check_lengths(cls, path: str | None) -> str | None:
         if path is not None and any(len(part.encode()) > 255 for part in Path(path).parts):
-            raise ValueError("has a name of more than 255 bytes in it; choose a shorter one")
+            raise ValueError("contains a name of more than 255 bytes; choose a shorter one")
         return path
 
     @model_validator(mode="after")
     def _check_one_place(self) -> Self:
         if self.dir is not None and self.name is not None:
-            raise ValueError("takes dir or name, not both")
+            raise ValueError("has both dir and name; give only one")
         return self
 
 
@@ -146,7 +146,7 @@ class Config(Section):
     """Everything a training run depends on.
 
     `data`, `model`, `likelihood`, `flow` and `prior` name an entry of a registry and hold its
-    options; `model` has `latent_dim` too.
+    options; `model` also has `latent_dim`.
     """
 
     K: NumTransforms
@@ -204,18 +204,18 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
 
 
 def check_validation(config: Config, reason: str) -> None:
-    """What a run without validation images cannot have.
+    """Check a run without validation images.
 
     Raises:
-        ConfigError: it has it; `reason` says why there are none.
+        ConfigError: it needs validation; `reason` says why there are no validation images.
     """
     if config.eval.checkpoint == "best":
         raise ConfigError(
-            f"{reason} leaves no images to tell which checkpoint is best; give "
-            "eval.checkpoint=last with it"
+            f"{reason} leaves no images to choose the best checkpoint; give eval.checkpoint=last "
+            "too"
         )
     if config.trainer.early_stopping is not None:
         raise ConfigError(
             f"trainer.early_stopping={config.trainer.early_stopping} needs validation images, and "
-            f"{reason} leaves none; give trainer.early_stopping=null with it"
+            f"{reason} leaves none; give trainer.early_stopping=null too"
         )

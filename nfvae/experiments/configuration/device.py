@@ -1,4 +1,4 @@
-"""Where a run computes."""
+"""The device of a run."""
 
 import re
 
@@ -8,17 +8,17 @@ from nfvae.experiments.errors import ConfigError
 
 
 def check_device(name: str) -> str:
-    """Raises ValueError if it is not auto, cpu, cuda or cuda:N."""
+    """Check the name of a device: auto, cpu, cuda or cuda:N; raises ValueError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
         raise ValueError("should be auto, cpu, cuda or cuda:N with the number of a GPU")
     return name
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the first CUDA device if there is one, else the CPU.
+    """The device of this name; `auto` is the first CUDA device, or the CPU if there is none.
 
     Raises:
-        ConfigError: the device that was asked for is not there.
+        ConfigError: there is no such device.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -33,5 +33,5 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """For results: the GPU's name, or cpu."""
+    """The GPU's name, or cpu; for results."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,4 +1,4 @@
-"""Whether a run fits into the machine, found before anything of it is built."""
+"""Check that a run fits into memory, before anything is built."""
 
 import os
 import resource
@@ -20,16 +20,16 @@ from nfvae.experiments.configuration.parts import (
 )
 from nfvae.experiments.errors import ConfigError
 
-BYTES = 4  # of a float32
+BYTES = 4  # per float32
 ImageShape = tuple[int, int, int]
 
 
 def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
-    """Refuse a run whose training cannot fit.
+    """Refuse a run that cannot fit into memory.
 
     Raises:
-        ConfigError: it needs more than there is, by an estimate from below: what a flow keeps
-            within its transforms is left out.
+        ConfigError: it needs more memory than is available. The estimate is a lower bound: it
+            leaves out what a flow stores within its transforms.
     """
     size = model_size(config, image_shape)
     batch = config.trainer.batch_size
@@ -49,12 +49,12 @@ def check_memory(config: Config, image_shape: ImageShape, device: torch.device) 
 
 
 class ModelSize:
-    """Counts of numbers in a model that is described but not built.
+    """Sizes of a model that is described but not built, as counts of numbers.
 
     Attributes:
         num_parameters: weights and biases.
-        per_image: kept for each image from forward to backward.
-        per_sample: kept for each sample of z.
+        per_image: numbers per image that are stored for the backward pass.
+        per_sample: numbers per sample of z that are stored for the backward pass.
     """
 
     def __init__(self, config: Config, image_shape: ImageShape, flow: FlowSize) -> None:
@@ -105,14 +105,14 @@ def _kept(network: nn.Module, x: Tensor) -> int:
 def require_memory(
     parameters: int, copies: int, batch: int, available: int, keys: Mapping[str, object]
 ) -> None:
-    """Refuse what needs more memory than there is.
+    """Refuse what needs more memory than is available.
 
     Args:
-        parameters: their number.
-        copies: numbers kept for each parameter.
-        batch: numbers kept of a batch from forward to backward.
-        available: bytes.
-        keys: of the configuration, with their values, that it follows from.
+        parameters: number of parameters.
+        copies: numbers stored per parameter.
+        batch: numbers stored per batch for the backward pass.
+        available: available memory in bytes.
+        keys: the keys of the configuration that determine these sizes, with their values.
 
     Raises:
         ConfigError: it does not fit.
@@ -121,14 +121,14 @@ def require_memory(
     if fixed + passing > available:
         raise ConfigError(
             f"{' '.join(f'{key}={value}' for key, value in keys.items())} need about "
-            f"{readable(fixed + passing)} of memory, {readable(available)} are there "
+            f"{readable(fixed + passing)} of memory, but {readable(available)} are available "
             f"({parameters:,} parameters with gradients and optimizer: {readable(fixed)}; a batch: "
             f"{readable(passing)}); make some of them smaller"
         )
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes: the GPU's, or the machine's as far as this process may have them."""
+    """Bytes of the GPU, or of the machine within the limits of this process."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
@@ -158,7 +158,7 @@ def _cgroup_limits(
 
 
 def readable(size: float) -> str:
-    """Bytes in three digits and a unit of powers of ten."""
+    """A number of bytes with three digits and a decimal unit."""
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -167,12 +167,12 @@ def readable(size: float) -> str:
 
 
 def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = False) -> int:
-    """Kept for each parameter: itself, gradient, moments, and those of the last good state."""
+    """Numbers per parameter: itself, gradient, moments, and those of the last good state."""
     moments = 2 if isinstance(optim, AdamConfig) or optim.momentum else 1
     return 2 + moments + keeps_good * (1 + moments)
 
 
 def _model_sizes(config: Config) -> dict[str, str]:
-    """The options of the networks that are sizes, by their keys."""
+    """The options of the networks that are sizes, by key."""
     sizes = {k: v for k, v in config.model.items() if isinstance(v, int | list)}
     return {f"model.{key}": str(value).replace(" ", "") for key, value in sizes.items()}

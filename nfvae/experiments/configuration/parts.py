@@ -1,7 +1,7 @@
-"""Parts of a model that a configuration names: their options checked, and the parts built.
+"""Check and build the parts that a configuration names.
 
-A section such as `flow: {name: planar, constraint: paper}` names an entry of a registry; its other
-keys are that entry's options, with the ranges that the annotations of its arguments state.
+A section such as `flow: {name: planar, constraint: paper}` names an entry of a registry. Its other
+keys are that entry's options, whose ranges are the annotations of its arguments.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,12 +24,12 @@ def check_part(registry: Registry, at: str, section: Mapping[str, Any]) -> dict[
     """A section with its options checked and their defaults filled in.
 
     Args:
-        registry: what its name is looked up in.
+        registry: where the name is looked up.
         at: the section's key, for messages.
         section: `name` and options.
 
     Raises:
-        ConfigError: no such name, an option that the part does not have, or a value out of range.
+        ConfigError: an unknown name, an unknown option, or a value out of range.
     """
     options = dict(section)
     name = options.pop("name", None)
@@ -44,10 +44,10 @@ def check_part(registry: Registry, at: str, section: Mapping[str, Any]) -> dict[
 def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], int]:
     """A flow's section and its number of transforms, checked.
 
-    `compose` is a list of flows with a K each, and K is their sum.
+    `compose` is a list of flows, each with its K, and K is their sum.
 
     Raises:
-        ConfigError: as `check_part`; or K is missing, or given where the list has it.
+        ConfigError: as `check_part`; or K is missing, or is not the sum of the K in the list.
     """
     if flow.get("name") != "compose":
         if K is None:
@@ -56,7 +56,7 @@ def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], 
     parts = flow.get("flows")
     if not isinstance(parts, list) or not parts or flow.keys() != {"name", "flows"}:
         raise ConfigError(
-            "flow=compose takes a list of flows with a K each, as in "
+            "flow=compose needs a list of flows, each with its K, as in "
             "'flow.flows=[{name: planar, K: 8}, {name: iaf, K: 2}]'"
         )
     checked, total = [], 0
@@ -135,19 +135,19 @@ def _built(registry: Registry, at: str, section: Mapping[str, Any], *args: Any) 
 
 
 class FlowSize(NamedTuple):
-    """Of a flow with all its K transforms."""
+    """Size of a flow with all its K transforms."""
 
     param_size: int
-    """Numbers per image that it takes from the encoder."""
+    """Parameters per image, from the encoder."""
     num_weights: int
-    """Weights of its own."""
+    """The flow's own weights."""
 
 
 def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
-    """The size of what `build_flow` would build, without memory and for any K in no time.
+    """The size of the flow that `build_flow` would build; fast and without memory for any K.
 
-    Every family grows evenly with K, or evenly by pairs of transforms (then an odd K is out by half
-    a transform): it is built, without numbers, with 2 transforms and with 4.
+    Sizes are linear in K, or in pairs of transforms (then the size for odd K is off by half a
+    transform). So the flow is built with 2 and with 4 transforms, with tensors without storage.
 
     Raises:
         ConfigError: as `build_flow`.
@@ -161,7 +161,9 @@ def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     try:
         two, four = (_measured(flow, dim, k) for k in (2, 4))
     except ConfigError:
-        return _measured(flow, dim, K)  # the message of a family that takes only some K
+        return _measured(
+            flow, dim, K
+        )  # raises the error of a family that allows only some K
     return FlowSize(*(a + (b - a) * (K - 2) // 2 for a, b in zip(two, four, strict=True)))
 
 
@@ -171,10 +173,10 @@ def _measured(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
 
 
 def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
-    """What `build` makes, with tensors that have shapes but no numbers.
+    """The result of `build`, with tensors that have shapes but no storage.
 
     Raises:
-        ConfigError: a tensor of more than 2⁶³ numbers, with the keys that it follows from.
+        ConfigError: a tensor has more than 2⁶³ numbers; the message names the keys.
     """
     try:
         with torch.device("meta"):
@@ -182,12 +184,12 @@ def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
     except (RuntimeError, TypeError, OverflowError):
         stated = " ".join(f"{key}={value}" for key, value in keys.items())
         raise ConfigError(
-            f"{stated} need more than any memory; make some of them smaller"
+            f"{stated} need more memory than any machine has; make some of them smaller"
         ) from None
 
 
 def sizes(flow: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a flow that say how large its networks are, by their keys."""
+    """The options of a flow that are sizes of its networks, by key."""
     return {f"flow.{key}": value for key, value in flow.items() if key.endswith("_size")}
 
 

@@ -51,7 +51,7 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(siblings.model_fields))
         return f"{one_line(key)} is not a key here; " + (
-            f"known: {known}" if known else "there are no options here"
+            f"known: {known}" if known else "this choice has no options"
         )
     if first["type"] == "missing":
         return f"{key} is missing from the configuration; give it as {key}=…"
@@ -64,7 +64,7 @@ def _first_error(error: ValidationError, schema: type[BaseModel], at: str) -> st
 
 
 def _step_into(schema: Any, part: int | str) -> tuple[Any, bool]:
-    """The schema below a key; for the name that chose among several schemas, true as well."""
+    """The schema below a key, and whether the key is the name that chose among several schemas."""
     choices = [arg for arg in get_args(schema) if hasattr(arg, "model_fields")]
     for choice in choices:
         if part in get_args(choice.model_fields["name"].annotation):

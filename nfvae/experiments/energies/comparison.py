@@ -14,7 +14,7 @@ from nfvae.experiments.energies.task import EnergyName, FitTask, read_results
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
 
-# -P: a file in the current folder that is named like a module of the library is not that module.
+# -P: files in the current folder cannot replace modules of the same name.
 WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.energies.worker")
 
 
@@ -57,16 +57,16 @@ def run_tasks(
     stop: StopRequest,
     on_result: Callable[[dict[str, Any]], None],
 ) -> dict[str, dict[str, Any]]:
-    """Run each fit in a process and a folder of its own; returns the results by the tasks' names.
+    """Run each fit in its own process and folder; returns the results by the names of the tasks.
 
-    A fit that fails does not keep the others from running. What a fit prints goes to fit.log.
+    A fit that fails does not stop the others. The output of a fit goes to fit.log.
 
     Args:
-        tasks: with different names.
+        tasks: the fits, with different names.
         parent: folder of the fits' folders.
         num_workers: processes at once, one thread each.
         stop: ends all fits when it is set.
-        on_result: called with each result as soon as it is there.
+        on_result: called with each result when it is complete.
 
     Raises:
         Interrupted: `stop` was set; complete fits are kept.
@@ -97,7 +97,7 @@ def run_tasks(
 
 
 class _Results:
-    """Watches the processes and reads the result of each that is done."""
+    """Watches the processes and reads the results of complete fits."""
 
     def __init__(
         self,
@@ -118,11 +118,11 @@ class _Results:
         return True
 
     def started(self, job: Job) -> None:
-        """Nothing to do."""
+        """Does nothing."""
 
     def ended(self, outcome: Outcome) -> None:
         if outcome.state == "done":
             self.read(outcome.job.name)
 
     def poll(self) -> None:
-        """Nothing to do."""
+        """Does nothing."""

@@ -1,6 +1,6 @@
 """One fit, from its settings to its files.
 
-Files: posterior.pt, samples.npy, and results.json, which is written last: it marks a complete fit.
+Files: posterior.pt, samples.npy, and results.json, which is written last and marks a complete fit.
 """
 
 import time
@@ -39,14 +39,14 @@ from nfvae.training.schedule import warmup_decay
 
 NUM_SAVED_SAMPLES = 10_000
 NUM_RANKING_SAMPLES = 20_000
-"""To choose the best of several starts."""
+"""Number of samples that rank the starts."""
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
 
 
 class FitConfig(Section):
-    """Updates per start, samples of q per update, the rise of β, and the number of starts."""
+    """Updates per start, samples of q per update, annealing, and the number of starts."""
 
     max_steps: Annotated[int, Field(ge=1)]
     num_samples: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -56,7 +56,7 @@ class FitConfig(Section):
 
 
 class FitTask(Section):
-    """Everything that a fit depends on."""
+    """All settings of a fit."""
 
     energy: EnergyName
     flow: dict[str, Any]
@@ -79,7 +79,7 @@ class FitTask(Section):
         """Check what can be checked before any work.
 
         Raises:
-            ConfigError: the flow does not take these options, or the fit does not fit into memory.
+            ConfigError: the flow does not have these options, or the fit does not fit into memory.
         """
         flow, K = check_flow(self.flow, self.K)
         size = flow_size(flow, 2, K)
@@ -105,10 +105,10 @@ class FitTask(Section):
         return [()] * restarts if flow_size(flow, 2, K).num_weights else [(restarts,)]
 
     def posterior(self, batch_shape: Sequence[int] = ()) -> UnconditionalPosterior:
-        """New starts of the fit, drawn from torch's global generator.
+        """A new q, or a batch of them, with initial parameters from torch's global generator.
 
         Raises:
-            ConfigError: the flow does not take these options, or not in two dimensions.
+            ConfigError: the flow does not have these options, or does not exist in two dimensions.
         """
         flow, K = check_flow(self.flow, self.K)
         return UnconditionalPosterior(build_flow(flow, 2, K), batch_shape)
@@ -120,19 +120,20 @@ def run_task(
     stop: StopRequest,
     on_start: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Fit from several starts, measure the best and write; returns the content of results.json.
+    """Fit from several starts, measure the best one; returns the content of results.json.
 
-    A complete fit is read instead of repeated. Seeds torch's global generator: the same task gives
-    the same numbers in any process (same thread count and processor).
+    A complete fit is not repeated: its results are read. Seeds torch's global generator: the same
+    task gives the same numbers in any process (with the same thread count and processor).
 
     Args:
         task: the settings.
-        folder: gets the files.
+        folder: the folder of the files.
         stop: ends the fit when it is set.
         on_start: called with a line of text after each start.
 
     Raises:
-        ConfigError, RunFolderError, DivergenceError: it cannot be done.
+        ConfigError, RunFolderError, DivergenceError: a setting or the folder cannot be used, or
+            every start diverged.
         Interrupted: `stop` was set.
     """
     done = read_results(task, folder)
@@ -190,7 +191,7 @@ def _best_start(
     stop: StopRequest,
     on_start: Callable[[str], None],
 ) -> tuple[UnconditionalPosterior, list[float | None]]:
-    """Fit from each start; the one of lowest free energy, and the KL of each (None: it diverged).
+    """Fit from each start; returns the best q, and the KL of each start (None: it diverged).
 
     Raises:
         DivergenceError: every start diverged.
@@ -202,7 +203,7 @@ def _best_start(
         posterior = task.posterior(batch_shape)
         _fit(task, posterior, energy, generator, stop)
         with torch.no_grad():
-            # New samples: those of the fit's last steps would favour q that has adapted to them.
+            # New samples, since a q can be adapted to the samples of its last steps.
             draw = posterior().draw((NUM_RANKING_SAMPLES,), generator)
             estimates = free_energy(draw, energy).mean(0).flatten() + log_z
         for kl, member in zip(estimates.tolist(), posterior.members(), strict=True):
@@ -247,10 +248,10 @@ def _kl_on_grid(q: FlowPosterior, energy: Energy, log_z: float, stop: StopReques
 
 
 def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
-    """The content of results.json of a complete fit of this task; None if there is none yet.
+    """The content of results.json of this task; None if the fit is not complete.
 
     Raises:
-        RunFolderError: it is damaged, or of another configuration.
+        RunFolderError: the file is damaged, or belongs to another configuration.
     """
     file = folder / "results.json"
     if not file.exists():
@@ -259,8 +260,7 @@ def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:
     check_numbers(file, results, PRINTED, or_null={"kl_grid", "grid_mass"})
     if results["config"] != task.model_dump(mode="json"):
         raise RunFolderError(
-            f"{folder} holds a fit of another configuration; give this one another dir, or "
-            "delete that one"
+            f"{folder} holds a fit of another configuration; use another dir, or delete that fit"
         )
     return results
 
@@ -275,7 +275,7 @@ def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:
     """The fitted q of a complete task, in float64, batch shape ().
 
     Raises:
-        CheckpointError: missing, damaged, or of another flow.
+        CheckpointError: the file is missing, damaged, or of another flow.
     """
     file = folder / "posterior.pt"
     posterior = task.posterior().double()

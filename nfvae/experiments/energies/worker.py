@@ -1,7 +1,7 @@
-"""One fit of a comparison, in a process of its own.
+"""One fit of a comparison, in its own process.
 
-python -m nfvae.experiments.energies.worker TASK FOLDER, with the task as JSON. A signal ends it at
-once: its files are complete or absent at any moment.
+python -m nfvae.experiments.energies.worker TASK FOLDER, with the task as JSON. A signal ends the
+process at once: files are complete or absent at any moment.
 """
 
 import sys
@@ -16,7 +16,7 @@ from nfvae.experiments.interruption import StopRequest
 
 
 def main(task: str, folder: str) -> int:
-    """Do the fit; returns the exit status. The result is in the folder's results.json."""
+    """Run the fit; returns the exit status. The result is in the folder's results.json."""
     torch.set_num_threads(1)
     try:
         fit = FitTask.model_validate_json(task)

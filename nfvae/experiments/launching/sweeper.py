@@ -134,7 +134,7 @@ class GridSweeper(BasicSweeper):
             fail(f"{varied}: {error}")
         assert self.config is not None
         print(
-            f"{plan.total} runs: {plan.complete} complete already, {len(plan.todo)} to do, "
+            f"{plan.total} runs: {plan.complete} already complete, {len(plan.todo)} to do, "
             f"{len(plan.in_use)} in use by another process",
             flush=True,
         )

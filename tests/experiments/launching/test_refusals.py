@@ -84,7 +84,7 @@ def test_what_is_complete_is_not_started_and_what_is_bad_alone_is_named(train, c
     status, out, error = train("-m", "flow=none,planar,full_rank", "K=0,2", NAMED)
     assert status == 1
     assert "3 combinations left out" in out
-    assert "3 runs: 2 complete already, 0 to do" in out
+    assert "3 runs: 2 already complete, 0 to do" in out
     assert "error: flow=full_rank K=2: flow=full_rank" in error
     assert "1 of 3 runs failed" in error
 
@@ -110,7 +110,7 @@ def test_no_flow_without_k_0_is_told(train, complete):
     complete("flow=planar", "K=3")
     _, out, _ = train("-m", "flow=none,planar", "K=2,3", NAMED)
     assert "all 2 runs are complete" in out
-    assert "flow=none is not among the runs: it has no steps; sweep K=0 too to have it" in out
+    assert "flow=none is not among the runs: it has no transforms; add K=0 to the sweep" in out
 
 
 def test_a_folder_of_another_run_is_named(train, complete):

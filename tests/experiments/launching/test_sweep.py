@@ -101,7 +101,7 @@ def test_broken_off_killed_and_started_again_it_ends_as_an_unbroken_one(tmp_path
     last = start(broken)
     out, err = last.communicate()
     assert last.returncode == 0, err
-    assert "3 complete already, 1 to do" in out
+    assert "3 already complete, 1 to do" in out
     for file, (content, written) in finished.items():
         assert file.read_bytes() == content
         assert file.stat().st_mtime_ns == written

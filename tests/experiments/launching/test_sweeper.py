@@ -44,7 +44,7 @@ def test_a_run_of_another_process_is_in_use(call, tmp_path):
         status, out, error = call("train", "-m", *words)
     assert status == 75
     assert "1 combinations left out: given more than once" in out
-    assert "1 runs: 0 complete already, 0 to do, 1 in use by another process" in out
+    assert "1 runs: 0 already complete, 0 to do, 1 in use by another process" in out
     assert "in use  runs/s1: another process works on it" in out
     assert "1 of 1 runs are in use elsewhere. To try them again: python" in error
     assert not (folder / "failure.txt").exists()
