@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: finish the step, save, say how to resume."""
+"""SIGINT, SIGTERM, SIGUSR1 and SIGUSR2: finish the step, save, and print how to resume."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 from nfvae.errors import StopTraining
 
 EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
-INTERRUPTED = 128 + signal.SIGINT  # as shells have it
+INTERRUPTED = 128 + signal.SIGINT  # the convention of shells
 
 _received: signal.Signals | None = None
 
@@ -18,7 +18,7 @@ class Interrupted(StopTraining):
 
 
 class StopRequest:
-    """Set by a signal, looked at between steps."""
+    """Set by a signal, and checked between steps."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -38,7 +38,7 @@ def received_signal() -> signal.Signals | None:
 
 
 def record_signal(number: signal.Signals | None) -> None:
-    """Set what `received_signal` returns; None: a new command begins."""
+    """Set the value of `received_signal`; None when a new command begins."""
     global _received
     _received = number
 

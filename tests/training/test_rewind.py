@@ -102,7 +102,7 @@ def test_not_for_ever(small_config, tmp_path, breaks, capsys):
 def test_a_run_that_stopped_may_go_on_so(small_config, tmp_path, breaks):
     breaks(23, until=1)
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(DivergenceError, match=r"go on from there with trainer\.on_nan=rewind"):
+    with pytest.raises(DivergenceError, match=r"resume with trainer\.on_nan=rewind"):
         run_training(small_config(), folder, StopRequest())
     assert (
         run_training(small_config("trainer.on_nan=rewind"), folder, StopRequest())["rewinds"] == 1

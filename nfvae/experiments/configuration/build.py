@@ -172,7 +172,7 @@ def compile_flow(vae: VAE, device: torch.device) -> None:
     compilers = (os.environ.get("CXX") or "g++", "clang++")
     if device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise ConfigError(
-            "trainer.compile=true needs a C++ compiler (g++, clang++ or the one in CXX), but there is "
-            "none; install one, or use trainer.compile=false"
+            "trainer.compile=true needs a C++ compiler (g++, clang++ or the one in CXX), but there "
+            "is none; install one, or use trainer.compile=false"
         )
     vae.flow.compile()

@@ -161,9 +161,7 @@ def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     try:
         two, four = (_measured(flow, dim, k) for k in (2, 4))
     except ConfigError:
-        return _measured(
-            flow, dim, K
-        )  # raises the error of a family that allows only some K
+        return _measured(flow, dim, K)  # raises the error of a family that allows only some K
     return FlowSize(*(a + (b - a) * (K - 2) // 2 for a, b in zip(two, four, strict=True)))
 
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 
 
 def _import_without_backend() -> None:
-    """Import matplotlib also if MPLBACKEND names a backend that is not installed here.
+    """Import matplotlib even if MPLBACKEND names a backend that is not installed.
 
-    Notebooks set this variable for all processes that they start, also for those of another
-    environment. matplotlib reads it when it is imported, and then refuses an unknown backend. A
-    known one is set afterwards, as matplotlib does it, for a user who imports pyplot.
+    Notebooks set this variable for all processes that they start, also in other environments.
+    matplotlib reads it on import and refuses an unknown backend. A known backend is set
+    afterwards, as matplotlib does, for users who import pyplot.
     """
     backend = os.environ.pop("MPLBACKEND")
     try:
@@ -25,6 +25,6 @@ def _import_without_backend() -> None:
         os.environ["MPLBACKEND"] = backend
 
 
-# Otherwise each module imports matplotlib, which is slow, where it needs it.
+# In all other cases, each module imports matplotlib, which is slow, where it needs it.
 if os.environ.get("MPLBACKEND") and "matplotlib" not in sys.modules:
     _import_without_backend()

@@ -1,4 +1,4 @@
-"""Bar charts: the log-determinant of each flow step, and the activity of each latent unit."""
+"""Bar charts: the log-determinant of each transform, and the activity of each latent unit."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from nfvae.experiments.figures.style import LINE_COLOURS, QUIET, legend, panel
 FLOOR = 1e-4  # lower end of the logarithmic axis; estimates of zero can be negative
 
 
-def log_det_figure(by_step: Sequence[float]) -> Figure:
-    """Mean log|det ∂f_k/∂z_{k−1}| in nats, of steps k = 1 … K."""
-    figure, axes = panel("k, step of the flow", "log |det| (nats)")
-    axes.bar(range(1, len(by_step) + 1), by_step, color=LINE_COLOURS[0], width=0.75)
+def log_det_figure(log_dets: Sequence[float]) -> Figure:
+    """Mean log|det ∂f_k/∂z_{k−1}| in nats, of transforms k = 1 … K."""
+    figure, axes = panel("k, number of the transform", "log |det| (nats)")
+    axes.bar(range(1, len(log_dets) + 1), log_dets, color=LINE_COLOURS[0], width=0.75)
     axes.axhline(0, color=QUIET, linewidth=0.8)
-    _number_bars(axes, len(by_step))
+    _number_bars(axes, len(log_dets))
     return figure
 
 
 def activity_figure(activity: Sequence[float], threshold: float) -> Figure:
-    """Var_x E[z_i|x] of each latent unit in descending order, and the threshold for active."""
+    """Var_x E[z_i|x] of each latent unit in descending order, and the threshold of active units."""
     figure, axes = panel("latent units, in descending order", "Var E[z | x]")
     values = [max(value, FLOOR) for value in sorted(activity, reverse=True)]
     axes.bar(

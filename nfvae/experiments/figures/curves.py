@@ -18,16 +18,16 @@ from nfvae.experiments.figures.style import (
 from nfvae.experiments.storage.history import Series
 
 STEPS = "training steps"
-MAX_MARKERS = 100  # on a line; more would hide it
-START = 0.1  # share of the steps that the range of the vertical axis leaves out
+MAX_MARKERS = 100  # per line; more would hide it
+START = 0.1  # fraction of the steps that the range of the vertical axis ignores
 
 
 @dataclass(frozen=True)
 class BoundCurve:
-    """−ELBO of a run while it trains, in nats.
+    """−ELBO of a run during training, in nats.
 
     Attributes:
-        K: steps of its flow.
+        K: number of transforms of its flow.
         complete: whether the run has its results.
     """
 
@@ -51,7 +51,7 @@ def bound_figure(train: Series, val: Series) -> Figure:
 
 
 def terms_figure(terms: Mapping[str, Series]) -> Figure:
-    """Terms of the bound in nats, each under its name."""
+    """Terms of the bound in nats, by name."""
     figure, axes = panel(STEPS, "nats per image")
     for (name, series), colour, marker in zip(terms.items(), LINE_COLOURS, MARKERS, strict=False):
         _plot(axes, series, colour, name, marker=marker, linewidth=1.4)
@@ -75,10 +75,10 @@ def units_figure(active: Series, latent_dim: int) -> Figure:
 def sweep_figure(
     curves: Sequence[BoundCurve], gaussian: Sequence[BoundCurve], split: str
 ) -> Figure:
-    """−ELBO of one flow's runs on a split, darker with K, and the diagonal Gaussian's in grey.
+    """−ELBO of one flow's runs on a split, darker for larger K, with the diagonal Gaussian in grey.
 
     Args:
-        curves: at least one; runs of one K share a colour. Incomplete runs are dashed.
+        curves: at least one; runs with the same K share a colour. Incomplete runs are dashed.
         gaussian: runs without a flow, under the same conditions.
         split: validation or training.
     """
@@ -124,7 +124,7 @@ def _plot(
 
 
 def _set_range(axes: Axes, curves: Sequence[Series]) -> None:
-    """Leave out the first steps, whose large values would flatten the rest."""
+    """Fit the range to all but the first steps, whose large values would flatten the rest."""
     _format_steps(axes)
     last = max((step for series in curves for step in series.steps), default=0)
     late = [

@@ -20,7 +20,7 @@ class Panel:
         title: above the panel, for example the model and its KL.
         density: [n, n] at the grid's points, first axis upwards.
         grid: the points.
-        peak: density at the upper end of the colours; panels to be compared have the same.
+        peak: density at the upper end of the colour map; the same for panels to compare.
     """
 
     title: str
@@ -32,13 +32,13 @@ class Panel:
 def density_figure(
     rows: Sequence[Sequence[Panel | Tensor]], *, shared_window: bool = True
 ) -> Figure:
-    """Rows and columns of panels. In each, z1 runs to the right and z2 upwards, on equal scales.
+    """Rows and columns of panels. In each, z1 points right and z2 up, on equal scales.
 
     Args:
         rows: panels, all rows of the same length. A Tensor [h, w] of values in [0, 1] is drawn as
             an image, with 1 black.
-        shared_window: whether all panels show the same part of the plane; the axes then have
-            numbers at the left and the bottom only.
+        shared_window: whether all panels show the same part of the plane; if so, only the left
+            and the bottom axes have numbers.
     """
     height, width = len(rows), len(rows[0])
     figure = Figure(figsize=(1.7 * width + 0.5, 2.0 * height + 0.3), layout="constrained")

@@ -1,4 +1,4 @@
-"""Targets beside the flows fitted to them, as in figure 3 of Rezende & Mohamed 2015."""
+"""Targets and the flows fitted to them, as in figure 3 of Rezende & Mohamed 2015."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -35,7 +35,7 @@ def energy_figure(
     """One row per energy: the target density, then the density of each fit, in the same colours.
 
     Args:
-        fits: by the names of the energies; the same number for each.
+        fits: the fits of each energy, by its name; the same number for each.
         on_panel: called before each panel; it may raise.
     """
     rows = []

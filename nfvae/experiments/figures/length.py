@@ -1,4 +1,4 @@
-"""−ELBO, gap and NLL against the number of flow steps, as in figure 4 of Rezende & Mohamed 2015."""
+"""−ELBO, gap and NLL against the number of transforms, as in figure 4 of Rezende & Mohamed 2015."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,8 +32,8 @@ GAUSSIAN: Style = {
 }
 BAR: Style = {"color": "0.3", "marker": "|", "linestyle": "none", "markersize": 10}
 PUBLISHED_STYLE: Style = {"linestyle": ":", "marker": "", "linewidth": 1.5}
-MARGIN = 0.05  # beyond the outermost value, as a share of the range
-MAX_EXTENSION = 2.0  # of the vertical axis to either side, as a share of the measured range
+MARGIN = 0.05  # beyond the outermost value, as a fraction of the range
+MAX_EXTENSION = 2.0  # largest extension of the vertical axis, as a fraction of the measured range
 
 
 def length_figure(
@@ -42,15 +42,16 @@ def length_figure(
     """One line per flow, with bars of one standard deviation over seeds where n > 1.
 
     Lines start at the diagonal Gaussian, flow=none. Published values are dotted, in their flow's
-    colour. Measured values set the axes; the vertical one extends by up to MAX_EXTENSION times its
-    length to show published values. Without an NLL there is only the first panel.
+    colour. Measured values determine the axes; the vertical axis is extended by up to
+    MAX_EXTENSION times its length to show published values. Without an NLL there is only the first
+    panel.
 
     Args:
-        cells: of one set of conditions, in the order of `make_cells`.
-        published: drawn if they compare with some cell.
+        cells: cells of one set of conditions, in the order of `make_cells`.
+        published: drawn if they are comparable with a cell.
 
     Returns:
-        None if no flow was measured with several K under one protocol: there is no curve.
+        None if no flow was measured with several K under one protocol, so there is no curve.
     """
     curves = _curves(cells)
     if all(len(curve) == 1 for curve in curves.values()):
@@ -72,7 +73,7 @@ def length_figure(
         for cell in gaussians.values():
             _draw_measured(axes, [cell], quantity, GAUSSIAN)
         _draw_published(axes, sources, quantity, styles)
-        style_axes(axes, "K, steps of the flow", "")
+        style_axes(axes, "K, number of transforms", "")
         axes.set_title(PANELS[quantity], fontsize=NORMAL, color=INK)
     handles = _legend(styles, dashes, sources, has_gaussian=bool(gaussians))
     if any(len(cell.runs) > 1 for cell in cells):
@@ -88,7 +89,7 @@ def length_figure(
 
 
 def _curves(cells: Iterable[Cell]) -> dict[tuple[Group, str], list[Cell]]:
-    """(group, flow) -> cells in ascending K; without the diagonal Gaussian."""
+    """(group, flow) -> cells in ascending order of K, without the diagonal Gaussian."""
     curves = defaultdict(list)
     for cell in cells:
         if cell.flow != "none":
@@ -97,7 +98,7 @@ def _curves(cells: Iterable[Cell]) -> dict[tuple[Group, str], list[Cell]]:
 
 
 def _style(i: int) -> Style:
-    """Colour and marker of the i-th flow; both differ, and no pair occurs twice below 42."""
+    """Colour and marker of the i-th flow; the first 42 pairs are different."""
     return {"color": LINE_COLOURS[i % len(LINE_COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
 
 
@@ -114,7 +115,7 @@ def _draw_measured(axes: Axes, curve: Iterable[Cell], quantity: Quantity, style:
 def _draw_published(
     axes: Axes, sources: Iterable[Published], quantity: Quantity, styles: Mapping[str, Style]
 ) -> None:
-    """Draw the published values of the measured flows, without letting them set the axes."""
+    """Draw the published values of the measured flows, and extend the vertical axis for them."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     in_sight = [low, high]
     for source in sources:
@@ -141,7 +142,7 @@ def _legend(
     sources: Iterable[Published],
     has_gaussian: bool,
 ) -> list[Artist]:
-    """Flows by colour and marker; several groups by line style; published values by dots."""
+    """Entries for flows (colour and marker), several groups (line style), and published values."""
 
     def handle(label: str, **style: Any) -> Artist:
         return Line2D([], [], label=label, **style)

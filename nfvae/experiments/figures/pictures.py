@@ -18,7 +18,7 @@ BORDER = 2  # pixels around each image of a grid
 
 @torch.inference_mode()
 def reconstructions(vae: VAE, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images x [B, C, H, W] above reconstructions from one z ~ q(z|x): [C, H′, W′] in [0, 1]."""
+    """Images x [B, C, H, W] above their reconstructions, from one z ~ q(z|x): [C, H′, W′]."""
     means = vae.mean(vae.posterior(x, validate_args=False).draw((), generator).z)
     return _grid(torch.cat([x, means]), columns=len(x))
 
@@ -38,7 +38,7 @@ def prior_samples(
 def latent_plane(vae: VAE, rows: int = 15) -> Tensor:
     """Means of p(x|z) over [−3, 3]² of a model with two latents: [C, H′, W′] in [0, 1].
 
-    z1 runs to the right and z2 upwards.
+    z1 points right and z2 up.
     """
     z = Grid.square(PLANE, rows).points.flip(0).flatten(0, 1)
     return _grid(vae.mean(z.to(vae.head.weight)), columns=rows)
@@ -46,7 +46,7 @@ def latent_plane(vae: VAE, rows: int = 15) -> Tensor:
 
 @torch.inference_mode()
 def traversals(vae: VAE, z: Tensor, units: Tensor, columns: int = 11) -> Tensor:
-    """One row per unit, which runs from −3 to 3 while the others stay as in z [D]: [C, H′, W′]."""
+    """One row per unit, set to −3 … 3 while the others stay as in z [D]: [C, H′, W′]."""
     moved = z.repeat(len(units), columns, 1)
     moved[torch.arange(len(units)), :, units] = torch.linspace(-PLANE, PLANE, columns).to(z)
     return _grid(vae.mean(moved.flatten(0, 1)), columns)
@@ -78,14 +78,14 @@ def show_images(axis: "Axes", grid: Tensor) -> None:
 
 
 def stack(grids: Sequence[Tensor]) -> Tensor:
-    """Grids [C, H_i, W] above each other as one grid: they share the border between them."""
+    """Stack grids [C, H_i, W] vertically; neighbours share a border."""
     first, *others = grids
     return torch.cat([first, *(grid[:, BORDER:] for grid in others)], dim=1)
 
 
 def _grid(images: Tensor, columns: int) -> Tensor:
     """Images [N, C, H, W] in rows with a border around each: [C, H′, W′]."""
-    from torchvision.utils import make_grid  # importing it is slow
+    from torchvision.utils import make_grid  # the import is slow
 
     grid: Tensor = make_grid(images.clamp(0, 1), nrow=columns, padding=BORDER, pad_value=0.25)
-    return grid[: images.shape[1]]  # make_grid repeats a grey image for three colours
+    return grid[: images.shape[1]]  # make_grid repeats a grey image as three colours

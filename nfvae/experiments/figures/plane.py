@@ -8,11 +8,11 @@ from nfvae.experiments.figures.style import DIGITS, QUIET, style_axes
 
 
 def plane_figure(z: Tensor, labels: Tensor | None) -> Figure:
-    """Points of the plane, each drawn as its digit, so that they do not differ in colour only.
+    """Points of the plane, each drawn as its digit, so that classes differ in more than colour.
 
     Args:
         z: [N, 2], one sample of q(z|x) per image.
-        labels: int64 [N], 0 to 9; None if unknown: then dots are drawn.
+        labels: int64 [N], 0 to 9; None if unknown, which draws dots.
     """
     figure = Figure(figsize=(4.2, 4.2), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""q(z|x) beside p(z|x), for several images and several models with two latents."""
+"""q(z|x) and p(z|x), for several images and several models with two latents."""
 
 from collections.abc import Sequence
 
@@ -18,8 +18,8 @@ def posterior_figure(
 
     Args:
         images: [h, w] each, 0 to 1.
-        posteriors: for each image, one of each model.
-        titles: of the models.
+        posteriors: for each image, one per model.
+        titles: titles of the models.
     """
     rows: list[list[Panel | Tensor]] = []
     for image, row in zip(images, posteriors, strict=True):

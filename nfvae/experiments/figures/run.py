@@ -1,4 +1,4 @@
-"""One figure of what a trained model has learned."""
+"""A figure of reconstructions and samples of a trained model."""
 
 import torch
 from matplotlib.figure import Figure
@@ -18,8 +18,8 @@ def run_figure(vae: VAE, x: Tensor, seed: int = 0) -> Figure:
 
     Args:
         vae: the model, on the CPU.
-        x: images [B, C, H, W], 24 or so.
-        seed: of the posterior's and the prior's draws.
+        x: images [B, C, H, W], about 24.
+        seed: for the samples of the posterior and the prior.
     """
     generator = torch.Generator().manual_seed(seed)
     columns = 8

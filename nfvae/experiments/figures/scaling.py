@@ -1,4 +1,4 @@
-"""Time of a flow against each of its sizes."""
+"""Time of a flow as a function of each of its sizes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 from nfvae.experiments.figures.style import LINE_COLOURS, SMALL, style_axes
 
 AXES = {
-    "K": "K, steps",
+    "K": "K, transforms",
     "D": "D, latent dimension",
     "B": "B, images",
     "S": "S, samples per image (forward)",
 }
-LINES = {"nfvae": "whole stack", "loop": "step by step"}
+LINES = {"nfvae": "whole stack", "loop": "one by one"}
 
 
 def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """One panel per size: milliseconds against it, both logarithmic.
+    """One panel per size: milliseconds against the size, on logarithmic axes.
 
     Args:
-        rows: each has "axis", which names the size that varies, "K", "D", "B" or "S"; the sizes;
-            and a time under each name of `LINES`.
+        rows: each has the sizes "K", "D", "B" and "S", the name of the size that varies as "axis",
+            and a time for each key of `LINES`.
     """
     figure = Figure(figsize=(3.0 * len(AXES), 2.8), layout="constrained")
     panels = figure.subplots(1, len(AXES), sharey=True)

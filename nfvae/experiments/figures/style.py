@@ -1,6 +1,6 @@
 """The common style of all figures: colours for colour-blind readers, axes, and writing to files.
 
-Colours are constants, since the report's page replaces each by another one on dark screens.
+The colours are constants, because the report replaces each of them on dark screens.
 """
 
 from io import BytesIO
@@ -40,7 +40,7 @@ def panel(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def ordered_colours(count: int) -> list[str]:
-    """`count` colours from light to dark; with more than there are, the last one repeats."""
+    """`count` colours from light to dark; the last one repeats if there are not enough."""
     last = len(SEQUENCE) - 1
     gaps = max(1, min(count - 1, last))
     return [SEQUENCE[min(last, (i * last + gaps - 1) // gaps)] for i in range(count)]
@@ -52,7 +52,7 @@ def legend(axes: Axes) -> None:
 
 
 def style_axes(axes: Axes, x: str, y: str) -> None:
-    """Set the labels, which have units, the frame, and a grid behind the data."""
+    """Set the labels, the frame, and a grid behind the data."""
     axes.set_xlabel(x, fontsize=NORMAL, color=INK)
     axes.set_ylabel(y, fontsize=NORMAL, color=INK)
     axes.tick_params(labelsize=NORMAL - 1, color=QUIET, labelcolor=QUIET, length=3)
@@ -77,7 +77,7 @@ def save_png(figure: Figure, path: Path, dpi: int = 90) -> None:
 
 
 def save_pdf(figure: Figure, path: Path) -> None:
-    """The same as PDF, without the time of writing: equal figures give equal files."""
+    """Write a figure as PDF, without the time, so that equal figures give equal files."""
     _save(figure, path, format="pdf", metadata={"CreationDate": None})
 
 

@@ -1,1 +1,1 @@
-"""Many runs by one command: a process each, as many at once as there are cores."""
+"""Sweeps: many runs by one command, each in its own process."""

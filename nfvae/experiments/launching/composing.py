@@ -1,4 +1,4 @@
-"""The configurations of a sweep's jobs: composed once, by the parent, and given to every child."""
+"""The configurations of a sweep's jobs, composed once by the parent and passed to its children."""
 
 import copy
 import pickle
@@ -19,7 +19,7 @@ from nfvae.experiments.command_line.task_runner import plain
 
 @dataclass(frozen=True)
 class Composed:
-    """One job of a sweep: its configuration as a plain mapping, and packed with Hydra's part."""
+    """One job of a sweep: its configuration as a plain mapping, and pickled with Hydra's part."""
 
     mapping: Mapping[str, Any]
     overrides: tuple[str, ...]
@@ -29,10 +29,10 @@ class Composed:
 class ComposedJobs(ConfigLoaderImpl):
     """Gives launchers, in any process, the configurations that the parent composed.
 
-    Nothing is read again: neither files that were edited meanwhile, nor the clock.
+    Nothing is composed again, so later changes of files or of the time have no effect.
 
     Args:
-        loader: the one that composed them; composes what is asked for beyond them.
+        loader: the loader that composed the jobs; it also composes all other configurations.
         jobs: the jobs.
     """
 
@@ -50,13 +50,13 @@ class ComposedJobs(ConfigLoaderImpl):
 
 
 class Composer:
-    """Composes the jobs of one sweep, as `ConfigLoader.load_sweep_config` does, but faster.
+    """Composes the jobs of one sweep like `ConfigLoader.load_sweep_config`, but faster.
 
-    Hydra reads files for each choice of groups, then sets the other values. Jobs that choose the
-    same groups share the first, slow part.
+    Hydra reads files for each choice of groups, then sets the other values. Jobs with the same
+    choices share the first, slow part.
 
     Args:
-        loader: Hydra's.
+        loader: Hydra's loader.
         master: the configuration of the sweep itself.
     """
 
@@ -93,7 +93,7 @@ class Composer:
         return Composed(mapping, tuple(overrides), zlib.compress(pickle.dumps(config)))
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """What `load_sweep_config` gives."""
+        """The same configuration as `load_sweep_config`."""
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         if any(each.is_hydra_override() for each in parsed):
             return self._loader.load_sweep_config(self._master, list(overrides))
@@ -119,7 +119,7 @@ class Composer:
 
 
 def unpack(packed: bytes) -> DictConfig:
-    """The configuration of a `Composed`, of this process's own parent only."""
+    """The configuration of a `Composed`; only for data from this process's parent."""
     config = pickle.loads(zlib.decompress(packed))
     assert isinstance(config, DictConfig)
     return config

@@ -1,4 +1,4 @@
-"""A live line for each run of a sweep and one for all of it; without a terminal, plain lines."""
+"""A live line for each run of a sweep and one for the sweep; without a terminal, plain lines."""
 
 import sys
 import time
@@ -21,11 +21,11 @@ ALL_BAR = "{desc} {percentage:3.0f}% {bar:18} [{elapsed}, {remaining} left]"
 
 
 class Display:
-    """Watches the runs' metrics.jsonl.
+    """Shows progress, which it reads from the runs' metrics.jsonl.
 
     Args:
-        runs: by the names of their jobs.
-        complete: the number of runs that were complete before.
+        runs: the runs, by the names of their jobs.
+        complete: number of runs that were complete before.
     """
 
     def __init__(self, runs: Mapping[str, PlannedRun], complete: int) -> None:
@@ -48,7 +48,7 @@ class Display:
         self._show_counts()
 
     def started(self, job: Job) -> None:
-        """A line of its own for a run."""
+        """Show a line for a run."""
         if not self._live:
             self._say(f"started      {job.name}")
             return
@@ -64,7 +64,7 @@ class Display:
         )
 
     def ended(self, outcome: Outcome) -> None:
-        """A line that stays."""
+        """Replace a run's line by a permanent one."""
         self._counts[outcome.state] += 1
         if outcome.job.name in self._bars:
             self._bars.pop(outcome.job.name).close()
@@ -79,7 +79,7 @@ class Display:
         self._show_counts()
 
     def poll(self) -> None:
-        """Look at the runs' files now and then."""
+        """Update from the runs' files, once per second."""
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -104,7 +104,7 @@ class Display:
         self._all.refresh()
 
     def close(self) -> None:
-        """Leave the terminal in order."""
+        """Close all lines."""
         for bar in self._bars.values():
             bar.close()
         self._all.close()

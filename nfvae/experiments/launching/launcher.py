@@ -18,24 +18,24 @@ from nfvae.experiments.interruption import Interrupted, stop_on_signals
 if TYPE_CHECKING:
     from nfvae.experiments.launching.plan import PlannedRun
 
-# -P: a file in the current folder that is named like a module of the library is not that module.
+# -P: files in the current folder cannot replace modules of the same name.
 WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.launching.worker")
 
 
 class ProcessLauncher(Launcher):
-    """Runs training jobs, each with the configuration composed here.
+    """Runs training jobs, each in a process with the configuration that this process composed.
 
     Args:
-        num_workers: runs at once; None: one per core, one in all on a GPU.
+        num_workers: runs at once; None: one per core, or a single one on a GPU.
     """
 
-    __module__ = "hydra_plugins.nfvae"  # Hydra builds plugins of this package only
+    __module__ = "hydra_plugins.nfvae"  # Hydra accepts plugins of this package only
 
     def __init__(self, num_workers: int | None) -> None:
         super().__init__()
         self.num_workers = num_workers
         self.complete = 0
-        """Runs of the same sweep that were complete before; for the display."""
+        """Number of runs of the sweep that were complete before; for the display."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -47,7 +47,7 @@ class ProcessLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> list[JobReturn]:
-        """Run all jobs; what became of each comes back in the same order."""
+        """Run all jobs; returns their results in the same order."""
         from nfvae.experiments.launching.display import Display
         from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
 
@@ -95,7 +95,7 @@ class ProcessLauncher(Launcher):
 
 
 def num_workers(wanted: int | None, runs: Mapping[str, Any]) -> int:
-    """Runs at once: as wanted, else one per core, or one in all on a GPU."""
+    """Runs at once: `wanted`, or by default one per core, or a single one on a GPU."""
     from nfvae.experiments.configuration.device import choose_device
 
     if wanted is not None:

@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of, and which of them are the same model again."""
+"""Plan a sweep: its runs, and which of them are duplicates."""
 
 import json
 from collections import Counter
@@ -33,16 +33,16 @@ class PlannedRun:
 
 @dataclass
 class Plan:
-    """The runs of a sweep by what is to be done with them."""
+    """The runs of a sweep, by what has to be done with them."""
 
     todo: list[PlannedRun] = field(default_factory=list)
     complete: int = 0
     in_use: list[Path] = field(default_factory=list)
-    """Another process works on them."""
+    """Folders that another process uses."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Why, by the overrides that tell a run from the others."""
+    """The errors of runs that cannot be trained, by the overrides in which a run differs."""
     places: set[str] = field(default_factory=set)
-    """Folders that hold all of these runs, and no other run if possible."""
+    """Folders that together hold all runs of the sweep, and no other runs if possible."""
 
     @property
     def total(self) -> int:
@@ -63,7 +63,7 @@ def make_plan(jobs: Sequence[Composed]) -> Plan:
             config = parse_config(job.mapping)
             path = run_path(config, job.overrides)
             paths.append(path)
-            # Without a run.dir they are in outputs, among all other runs.
+            # Without run.dir, runs are in outputs/ together with all other runs.
             plan.places.add(str(path if config.run.dir is None else path.parent))
             if _is_complete(path, config):
                 plan.complete += 1
@@ -80,7 +80,7 @@ def make_plan(jobs: Sequence[Composed]) -> Plan:
 
 
 def plan_run(mapping: Mapping[str, Any], overrides: Sequence[str]) -> PlannedRun:
-    """One run, whatever is in its folder.
+    """Plan one run, without looking at its folder.
 
     Raises:
         NfvaeError: it cannot be trained.
@@ -91,10 +91,10 @@ def plan_run(mapping: Mapping[str, Any], overrides: Sequence[str]) -> PlannedRun
 
 
 def count_steps(config: Config) -> int:
-    """Steps of a whole run, after the machine and the data are seen to allow it.
+    """Steps of a whole run, after a check that it fits the machine and the data.
 
     Raises:
-        ConfigError, DataError: they do not.
+        ConfigError, DataError: it does not fit.
     """
     return check_run(config, _read_data(json.dumps(config.data)), choose_device(config.device))
 
@@ -105,7 +105,7 @@ def _read_data(section: str) -> Dataset:
 
 
 def _is_complete(path: Path, config: Config) -> bool:
-    """Raises RunFolderError if the folder is another run's, or its results are damaged."""
+    """Whether the run is complete; raises RunFolderError if the folder holds another run."""
     folder = RunFolder(path)
     complete = folder.complete
     if complete or folder.config_file.exists():
@@ -119,17 +119,18 @@ def _refuse_shared_folders(paths: Iterable[Path]) -> None:
     for path, times in Counter(paths).items():
         if times > 1:
             raise ConfigError(
-                f"{times} runs of this sweep would have the same folder, {path}; put what they "
-                "differ in into run.dir, as in 'run.dir=outputs/${flow.name}_K${K}_seed${seed}'"
+                f"{times} runs of this sweep would have the same folder, {path}; use the values in "
+                "which they differ in run.dir, as in "
+                "'run.dir=outputs/${flow.name}_K${K}_seed${seed}'"
             )
 
 
 def without_repetitions(jobs: Sequence[Composed]) -> list[Composed]:
-    """Without jobs whose model is another's again: flow=none with steps, other flows without any.
+    """Remove jobs that are the same model as another: flow=none with K > 0, other flows with K = 0.
 
-    Both are q0 alone; of those that agree in everything else, flow=none with K=0 is kept if it is
-    there, else the first with K=0. Where no run is left, the jobs are returned as they are. Of jobs
-    that agree in everything one is kept.
+    With K = 0 every flow is q0 alone. Of the jobs that agree in everything else, flow=none with
+    K=0 is kept if it is among them, else the first with K=0. Of jobs that agree in everything, one
+    is kept. If no job would be left, all jobs are returned.
     """
     kept: dict[str, Composed] = {}
     for job in jobs:
@@ -142,7 +143,7 @@ def without_repetitions(jobs: Sequence[Composed]) -> list[Composed]:
 
 
 def without_duplicates(jobs: Sequence[Composed]) -> list[Composed]:
-    """Without jobs that agree with an earlier one in everything, as of seed=0,0."""
+    """Remove jobs that are equal to an earlier one, as in seed=0,0."""
     first: dict[str, Composed] = {}
     for job in jobs:
         first.setdefault(_stated(job.mapping), job)

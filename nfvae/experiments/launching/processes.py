@@ -1,4 +1,4 @@
-"""Jobs as processes, a few at a time; what each prints goes to a file of its own."""
+"""Run jobs as processes, a few at a time; the output of each goes to its own file."""
 
 import ctypes
 import os
@@ -28,9 +28,9 @@ State = Literal["done", "failed", "interrupted", "in use"]
 
 @dataclass(frozen=True)
 class Job:
-    """A command, the file that gets what it prints, and what it reads on standard input.
+    """A command, the file for its output, and its standard input.
 
-    A job with input writes its result, a pickled `JobReturn`, into the same file.
+    A job with input replaces the input's file by its result, a pickled `JobReturn`.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass
 class _Process:
-    """A job under way, with the file that holds its input and then its result."""
+    """A running job, with the file that holds its input and then its result."""
 
     job: Job
     popen: subprocess.Popen[bytes]
@@ -59,26 +59,25 @@ class _Process:
 
 
 class Watcher(Protocol):
-    """Is told what happens."""
+    """Gets a call for every event."""
 
     def started(self, job: Job) -> None:
-        """A process was started."""
+        """Called when a process starts."""
 
     def ended(self, outcome: Outcome) -> None:
-        """A process has ended."""
+        """Called when a process has ended."""
 
     def poll(self) -> None:
-        """A moment has passed."""
+        """Called several times per second."""
 
 
 def run_jobs(
     jobs: Iterable[Job], num_workers: int, stop: StopRequest, watcher: Watcher
 ) -> list[Outcome]:
-    """Run every job, at most `num_workers` at once; one that fails does not keep the others.
+    """Run every job, at most `num_workers` at once. A job that fails does not stop the others.
 
-    Once `stop` is set no more are started, and those that run are asked to save and end. However
-    this function is left, and if this process is killed, no job outlives it by more than the time
-    that it takes to save.
+    When `stop` is set, no more jobs are started, and running ones are asked to save and end. Also
+    after an exception, or if this process is killed, jobs end as soon as they have saved.
     """
     waiting, outcomes, asked = iter(jobs), list[Outcome](), False
     running: list[_Process] = []
@@ -93,7 +92,7 @@ def run_jobs(
                 watcher.started(job)
                 try:
                     running.append(_start(job))
-                except OSError as error:  # no folder, no process: this run alone fails
+                except OSError as error:  # no folder or process: only this run fails
                     end(Outcome(job, "failed", reason(error)))
             if not running:
                 return outcomes
@@ -108,7 +107,7 @@ def run_jobs(
 
 
 def job_outcome(returned: JobReturn) -> tuple[State, str]:
-    """How a job of a sweep ended, by what Hydra's `run_job` returned, and why in one line."""
+    """State and reason, in one line, of a job for which Hydra's `run_job` returned this."""
     if returned.status == JobStatus.COMPLETED:
         return "done", ""
     error = returned._return_value  # the property of that name would raise it
@@ -140,7 +139,7 @@ def _start(job: Job) -> _Process:
 
 
 def _python_path() -> str:
-    """A child finds the modules that this process finds."""
+    """PYTHONPATH with which a child finds the same modules as this process."""
     return os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
 
 
@@ -180,6 +179,6 @@ def _outcome(process: _Process) -> Outcome:
 
 
 def _last_line(log: Path) -> str:
-    """The last line that says something; an error of ours is the last line of a log."""
+    """The last line that is not empty; errors are the last line of a log."""
     lines = log.read_text(errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""Make this project's launcher and sweeper known to Hydra."""
+"""Register this project's launcher and sweeper with Hydra."""
 
 import sys
 from importlib import import_module
@@ -10,12 +10,12 @@ NAME = "hydra_plugins.nfvae"
 
 
 def register_plugins() -> None:
-    """Register what conf/hydra/launcher/processes.yaml and conf/hydra/sweeper/grid.yaml name.
+    """Register the classes in conf/hydra/launcher/processes.yaml and conf/hydra/sweeper/grid.yaml.
 
-    Hydra builds plugins of the package `hydra_plugins` only, and looks them up by name. So there is
-    a module of that package, made here instead of installed, for no other project to import.
+    Hydra accepts only plugins of the package `hydra_plugins`, and looks them up by name. So a
+    module of that package is made here. It is not installed, so other projects do not see it.
     """
-    registry = Plugins.instance()  # before the imports: it executes Hydra's sweepers anew
+    registry = Plugins.instance()  # before the imports, because it executes Hydra's sweepers again
     from nfvae.experiments.launching.launcher import ProcessLauncher
     from nfvae.experiments.launching.sweeper import GridSweeper
 

@@ -1,4 +1,4 @@
-"""A Hydra sweeper: a grid of jobs, each model once, for any launcher; no failure is lost."""
+"""A Hydra sweeper: a grid of jobs, each model once, for any launcher, which reports failures."""
 
 import multiprocessing
 import os
@@ -26,16 +26,16 @@ from nfvae.experiments.launching.launcher import ProcessLauncher
 
 
 class GridSweeper(BasicSweeper):
-    """All combinations of what the command line and `params` sweep.
+    """Runs all combinations of the values that the command line and `params` sweep.
 
-    The command's exit status is 0 only if every job was done, 75 if the sweep was interrupted or
-    a run is in use by another process, else 1.
+    The command's exit status is 0 if every job is complete, 1 if a job failed, and 75 if the sweep
+    was interrupted or another process uses a run.
 
     Args:
-        params: values to sweep, by key, written as on the command line, which replaces them.
+        params: values to sweep, by key, written as on the command line, which overrides them.
     """
 
-    __module__ = "hydra_plugins.nfvae"  # Hydra builds plugins of this package only
+    __module__ = "hydra_plugins.nfvae"  # Hydra accepts plugins of this package only
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size=None, params=params)
@@ -48,7 +48,7 @@ class GridSweeper(BasicSweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Launch the jobs; returns what became of them, or ends the command."""
+        """Launch the jobs; ends the command if not all of them are complete."""
         assert self.hydra_context is not None
         assert self.config is not None
         composer = Composer(self.hydra_context.config_loader, self.config)
@@ -71,11 +71,11 @@ class GridSweeper(BasicSweeper):
                 for each in overrides
                 if each.is_sweep_override() and not [*each.sweep_string_iterator()]
             ]
-            raise ConfigError(f"{one_line(' '.join(empty))} gives no value, so there is no run")
+            raise ConfigError(f"{one_line(' '.join(empty))} has no values, so there is no run")
         return grid
 
     def _launch(self, jobs: Sequence[Composed], names: Sequence[str], complete: int) -> "_Tally":
-        """Launch jobs by the launcher that is configured, and count how they ended."""
+        """Launch jobs with the configured launcher, and count how they ended."""
         assert self.hydra_context is not None
         assert self.config is not None
         tally = _Tally()
@@ -95,9 +95,9 @@ class GridSweeper(BasicSweeper):
             with nullcontext() if own else _signals_passed_on():
                 returned = launcher.launch(overrides, initial_job_idx=0)
         except Interrupted:
-            tally.interrupted = "jobs that were submitted go on by themselves"
+            tally.interrupted = "submitted jobs continue on their own"
             return tally
-        except Exception as error:  # of the launcher itself, such as a worker that was killed
+        except Exception as error:  # an error of the launcher itself, such as a killed worker
             if received_signal() is None:
                 tally.failed.append(("the launcher", reason(error)))
             else:
@@ -122,11 +122,11 @@ class GridSweeper(BasicSweeper):
         distinct = without_duplicates(jobs)
         kept = without_repetitions(distinct)
         if len(distinct) < len(jobs):
-            print(f"{len(jobs) - len(distinct)} combinations left out: given more than once")
+            print(f"{len(jobs) - len(distinct)} combinations skipped: given more than once")
         if len(kept) < len(distinct):
-            print(f"{len(distinct) - len(kept)} combinations left out: K=0 is one model, flow=none")
+            print(f"{len(distinct) - len(kept)} combinations skipped: K=0 is the same as flow=none")
             if all(job.mapping.get("K") for job in kept):
-                print("flow=none is not among the runs: it has no steps; sweep K=0 too to have it")
+                print("flow=none is not among the runs: it has no transforms; add K=0 to the sweep")
         plan = make_plan(kept)
         if len(plan.refused) == plan.total and len(set(plan.refused.values())) == 1:
             return fail(plan.refused.popitem()[1])
@@ -155,10 +155,10 @@ class _Tally:
         self.failed: list[tuple[str, str]] = []
         self.in_use: list[str] = []
         self.interrupted = ""
-        """What became of the jobs that were under way when a signal came."""
+        """What happened to the running jobs when a signal came; empty without a signal."""
 
     def add(self, names: Sequence[str], returned: Sequence[JobReturn]) -> None:
-        """Look at what each job returned."""
+        """Count the results of jobs."""
         from nfvae.experiments.launching.processes import job_outcome
 
         for name, job in zip(names, returned, strict=True):
@@ -171,11 +171,11 @@ class _Tally:
                 self.interrupted = "saved"
 
     def summary(self, total: int, what: str, refused: int) -> int:
-        """Print a line for each job that is not done and one for all; the exit status."""
+        """Print a line for each incomplete job and one for all; returns the exit status."""
         for name, why in self.failed:
             print(f"failed  {name}: {why}")
         for name in self.in_use:
-            print(f"in use  {name}: another process works on it")
+            print(f"in use  {name}: another process uses it")
         if self.interrupted:
             by = received_signal()
             stopped = f"stopped by {by.name}" if by else "stopped"
@@ -187,14 +187,17 @@ class _Tally:
             return 1
         if self.in_use:
             in_use = len(self.in_use)
-            print(f"{in_use} of {total} {what} are in use elsewhere. {again}", file=sys.stderr)
+            print(
+                f"{in_use} of {total} {what} are in use by another process. {again}",
+                file=sys.stderr,
+            )
             return EXIT_STATUS
         print(f"all {total} {what} are complete")
         return 0
 
 
 def _child_processes() -> set[int]:
-    """Process ids: joblib's workers everywhere, on Linux submitit's local jobs too."""
+    """Process ids of joblib's workers and, on Linux, of submitit's local jobs."""
     found = {process.pid for process in multiprocessing.active_children() if process.pid}
     for file in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # a thread that has just ended
@@ -204,9 +207,9 @@ def _child_processes() -> set[int]:
 
 @contextmanager
 def _signals_passed_on() -> Iterator[None]:
-    """Ctrl-C and SIGTERM ask the processes of a foreign launcher to save.
+    """Pass Ctrl-C and SIGTERM on to the processes of another launcher, so that they save.
 
-    Where there are none, as on a cluster, or at the second signal, the sweep ends at once.
+    Without such processes, as on a cluster, or at the second signal, the sweep ends at once.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
-"""One job of a sweep, in a process of its own: python -m nfvae.experiments.launching.worker.
+"""One job of a sweep, in its own process: python -m nfvae.experiments.launching.worker.
 
-Standard input is a file with the pickled name of the task and configuration that the launcher
-composed. Its content is replaced by the pickled `JobReturn`.
+Standard input is a file with the pickled task name and configuration from the launcher. The worker
+replaces its content by the pickled `JobReturn`.
 """
 
 import os
@@ -23,7 +23,7 @@ from nfvae.experiments.command_line.output import protect_output
 
 
 def main() -> None:
-    """Run the job; the exit status is 0 if there is a result, whatever it says."""
+    """Run the job; the exit status is 0 if there is a result, also if the job failed."""
     protect_output()
     name, config = pickle.loads(_take_input())
     version.setbase("1.3")
@@ -60,7 +60,7 @@ def _picklable(returned: JobReturn) -> bytes:
     try:
         content = pickle.dumps(returned)
         pickle.loads(content)
-    except Exception:  # an error with arguments of its own
+    except Exception:  # an error class that cannot be pickled
         traceback.print_exc()
         error: Any = returned._return_value
         returned.return_value = RuntimeError(f"{type(error).__name__}: {error}")

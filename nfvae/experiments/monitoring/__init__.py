@@ -1,1 +1,1 @@
-"""What people see of a run while it goes: logs, TensorBoard, a bar, a summary."""
+"""Logs, TensorBoard, progress bars and the summary of a run."""

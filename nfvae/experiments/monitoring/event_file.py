@@ -1,6 +1,6 @@
-"""The TensorBoard event file of one process; each call writes what it logs.
+"""The TensorBoard event file of one process. Each call writes at once.
 
-torch's SummaryWriter writes in a thread of its own, where a full disk ends in a traceback later.
+torch's SummaryWriter writes in another thread, where a full disk causes a traceback later.
 """
 
 import os
@@ -19,9 +19,9 @@ class EventFile:
     """A new event file next to the earlier ones of a run.
 
     Args:
-        folder: the run's.
-        first_step: events of the earlier files at this step and later no longer count.
-        last: it is the last of the run; written anew where there is one already.
+        folder: the run's folder.
+        first_step: TensorBoard ignores events of earlier files at this step and later.
+        last: whether this is the run's last file, which replaces an existing one.
 
     Raises, as the methods do:
         OSError: it cannot be written.

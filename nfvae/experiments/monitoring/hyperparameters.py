@@ -4,15 +4,15 @@ from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers
 
-# Keys that do not say how a model is trained.
+# Keys that do not affect training.
 LEFT_OUT = ("eval.", "data.name", "data.root")
 
 
 def hyperparameters(config: Config) -> dict[str, str | float]:
-    """Numbers and strings under dotted names, the same names for every flow.
+    """Numbers and strings by dotted name, with the same names for every flow.
 
-    A flow's options are one string, since each family has its own. A decoder without settings of
-    its own shows the common ones, so that its columns are numbers, which can be sorted and plotted.
+    A flow's options are one string, since each family has others. Without separate settings for the
+    decoder, its columns show the common ones, so that they are numbers, which can be sorted.
     """
     mapping = config.model_dump(mode="json")
     for name in ("lr", "weight_decay"):

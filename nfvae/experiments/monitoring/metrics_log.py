@@ -17,7 +17,7 @@ from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.storage.atomic import cannot_write, write_atomically
 
-BINS = 80  # of equal width; TensorBoard's own 1,500 make a file ten times as large
+BINS = 80  # of equal width; TensorBoard's 1,500 bins make a file ten times as large
 
 # TensorBoard sorts its charts by name: the bound comes first, and its two curves share a chart.
 TRAIN_BOUND, VAL_BOUND = "bound/train_neg_elbo", "bound/val_neg_elbo"
@@ -28,17 +28,17 @@ EVENT_TAGS = {
 }
 LAYOUT = {"bound": {"−ELBO, nats per image": ["Multiline", [TRAIN_BOUND, VAL_BOUND]]}}
 
-# Columns of the HParams table: figures of results.json, and the validation's curve for runs that
-# are not complete yet.
+# Columns of the HParams table: numbers of results.json, and the validation −ELBO for runs that are
+# not complete.
 FINAL = ("neg_elbo", "nll", "kl", "distortion", "sum_log_det", "active_units")
 HPARAM_METRICS = (VAL_BOUND, *(f"test/{name}" for name in FINAL))
 
 
 class MetricsLog:
-    """Both logs of a run; after a resume they go on from the checkpoint's step, with no step twice.
+    """Both logs of a run. After a resume they continue at the checkpoint, without duplicate steps.
 
-    A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events later than
-    `step`, left by a run that was killed after its last checkpoint, are dropped; at step 0, all.
+    A line of metrics.jsonl is {"step": …, "train/neg_elbo": …, …}. Lines and events after `step`,
+    from a run that was killed after its last checkpoint, are dropped (at step 0, all of them).
 
     Raises, as the methods do:
         RunFolderError: the folder cannot be written or the disk is full.
@@ -50,7 +50,7 @@ class MetricsLog:
         self._folder = folder
         with self._writing():
             self._file = metrics.open("a")
-            (folder / LAST).unlink(missing_ok=True)  # of a run that is trained again
+            (folder / LAST).unlink(missing_ok=True)  # left by a run that is trained again
             self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
     def config(self, config: Config) -> None:
@@ -67,7 +67,7 @@ class MetricsLog:
             )
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Log values under their names, "group/name"."""
+        """Log values by name, "group/name"."""
         with self._writing():
             self._events.add(
                 step,
@@ -107,9 +107,9 @@ class MetricsLog:
 
 
 def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
-    """Complete the run's row of the HParams table with what results.json will hold.
+    """Complete the run's row of the HParams table with the numbers of results.json.
 
-    A run that was killed before it wrote results.json logs them again, in place of the first time.
+    A run that was killed before it wrote results.json logs them again and replaces the first log.
 
     Raises:
         RunFolderError: the folder cannot be written or the disk is full.
@@ -132,16 +132,16 @@ def _writing(folder: Path) -> Iterator[None]:
 def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:
     """Experiment, session start and session end, for the run's own events.
 
-    SummaryWriter.add_hparams would put them in a sub-run with a time as its name.
+    SummaryWriter.add_hparams would make a sub-run that is named after the time.
     """
     return summary.hparams(values, dict.fromkeys(HPARAM_METRICS, 0.0))  # type: ignore[no-any-return]
 
 
 def _lines_until(metrics: Path, step: int) -> list[str]:
-    """Whole lines of a log up to a step; a torn last line is dropped.
+    """Complete lines of a log up to a step; an incomplete last line is dropped.
 
     Raises:
-        RunFolderError: it is not such a log.
+        RunFolderError: the file is damaged.
     """
     if not step or not metrics.exists():
         return []
@@ -152,5 +152,5 @@ def _lines_until(metrics: Path, step: int) -> list[str]:
                 break
             kept.append(line)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RunFolderError(f"{metrics} is damaged ({error}); move it away to go on") from None
+        raise RunFolderError(f"{metrics} is damaged ({error}); move it away to continue") from None
     return kept

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a model besides scalars."""
+"""Histograms and images of a model for TensorBoard."""
 
 import torch
 from torch import Tensor
@@ -9,16 +9,17 @@ from nfvae.posterior import FlowPosterior
 from nfvae.vae import VAE
 
 NUM_IMAGES = 16
-NUM_POINTS = 1000  # of the latent plane
-NUM_AMORTIZED = 100  # images whose flow parameters enter a histogram
+NUM_POINTS = 1000  # points of the latent plane
+NUM_AMORTIZED = 100  # images whose flow parameters are in the histogram
 
 
 def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dict[str, Tensor]:
-    """The flow's parameters and log-determinants by name, finite values only; none for K = 0.
+    """The flow's parameters and log-determinants by name, only finite values; empty for K = 0.
 
     Args:
-        posterior: of a batch of images.
-        transform_log_dets: [K, B], in nats, of each transform at a sample of the posterior.
+        posterior: the posterior of a batch of images.
+        transform_log_dets: log-determinant of each transform at one sample per image, in nats,
+            [K, B].
     """
     if not len(transform_log_dets):
         return {}
@@ -39,7 +40,7 @@ def model_pictures(vae: VAE, split: Split, generator: torch.Generator) -> dict[s
 
     Args:
         vae: the model.
-        split: where the images are from.
+        split: the split of the images.
         generator: on the model's device.
     """
     x = first_images(split, NUM_IMAGES, generator)
@@ -56,13 +57,13 @@ def model_pictures(vae: VAE, split: Split, generator: torch.Generator) -> dict[s
 
 
 def first_images(split: Split, count: int, generator: torch.Generator) -> Tensor:
-    """The first images of a split, or all where there are fewer: [B, C, H, W]."""
+    """The first `count` images of a split, or all if there are fewer: [B, C, H, W]."""
     index = torch.arange(min(count, len(split)), device=split.images.device)
     return split.batch(index, generator)
 
 
 def _points(z: Tensor, labels: Tensor | None) -> Tensor:
-    from nfvae.experiments.figures.plane import plane_figure  # matplotlib takes long to import
+    from nfvae.experiments.figures.plane import plane_figure  # importing matplotlib is slow
     from nfvae.experiments.figures.style import pixels
 
     figure = plane_figure(z.cpu(), None if labels is None else labels[: len(z)].cpu())

@@ -11,7 +11,7 @@ class Progress:
     Args:
         stage: its name.
         total: units of the whole stage.
-        done: units that an earlier process did.
+        done: units completed by an earlier process.
         bar: show a bar if there is a terminal.
     """
 
@@ -27,7 +27,7 @@ class Progress:
         )
 
     def advance(self, units: int = 1) -> None:
-        """Count units as done."""
+        """Add completed units."""
         self._bar.update(units)
 
     def show(self, **values: str) -> None:

@@ -12,19 +12,19 @@ from nfvae.seeds import stream_seed
 from nfvae.training import Callback, Training, Validation
 
 NUM_LOGGED = 1000  # images whose flow is logged
-NUM_PICTURES = 5  # times in a run, at equal distances
+NUM_PICTURES = 5  # how often a run logs pictures, at equal intervals
 
 
 class RunLog(Callback):
     """Log the bound's terms, validations, the flow and pictures.
 
-    Comes after the validation in the list of callbacks: an interrupted validation is repeated on
-    resume, and its step must not be logged twice.
+    It must come after the validation in the list of callbacks: an interrupted validation is
+    repeated after a resume, and its step must not be logged twice.
 
     Args:
-        folder: the run's.
-        config: the run's.
-        validation: whose results are logged.
+        folder: the run's folder.
+        config: the run's configuration.
+        validation: the callback whose results are logged.
     """
 
     def __init__(self, folder: RunFolder, config: Config, validation: Validation) -> None:
@@ -55,7 +55,7 @@ class RunLog(Callback):
                 self._log_model(training, self._log)
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush everything to the disk."""
         if self._log is not None:
             self._log.sync()
 
@@ -111,7 +111,7 @@ class RunLog(Callback):
         )
 
     def _log_model(self, training: Training, log: MetricsLog) -> None:
-        """The flow and pictures, of validation images or, where there are none, training images."""
+        """Log the flow and pictures, for validation images or, without them, training images."""
         seed = stream_seed(0, "pictures")
         generator = torch.Generator(training.device).manual_seed(seed)
         split = training.data.val or training.data.train

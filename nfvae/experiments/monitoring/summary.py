@@ -4,7 +4,7 @@ from typing import Any
 
 
 def summary(results: dict[str, Any]) -> str:
-    """−ELBO with its two parts, and NLL if there is one, each ± its standard error over images."""
+    """−ELBO with its two parts, and the NLL if there is one, with standard errors over images."""
     split = results["split"]
     lines = [
         f"{f'{split} −ELBO':<12}{results['neg_elbo']:.2f} ± {results['neg_elbo_se']:.2f} nats",

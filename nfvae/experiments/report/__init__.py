@@ -1,3 +1,3 @@
-"""A page of HTML on a run or a sweep: settings, results, curves and pictures."""
+"""An HTML page about a run or a sweep: settings, results, curves and pictures."""
 
 import nfvae.experiments.figures  # noqa: F401  (imports matplotlib whatever MPLBACKEND is)

@@ -1,4 +1,4 @@
-"""Graphics of how training went, from metrics.jsonl: no model, no torch."""
+"""Training curves from metrics.jsonl, without a model or torch."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,12 +23,12 @@ RANGE_NOTE = "The range of the vertical axis leaves out the first tenth of the s
 
 
 def run_curves(folder: Path, latent_dim: int) -> Iterator[Graphic]:
-    """Graphics of one run, for what it has logged."""
+    """Graphics of one run, from its log."""
     history = read_history(folder / "metrics.jsonl")
     if (split := _split(history)) is None:
         return
     train, val = (history.get(f"{name}/neg_elbo", Series([], [])) for name in ("train", "val"))
-    yield vector(bound_figure(train, val), "bound", f"−ELBO while training. {RANGE_NOTE}")
+    yield vector(bound_figure(train, val), "bound", f"−ELBO during training. {RANGE_NOTE}")
     terms = {
         name: history[f"{split}/{key}"]
         for name, key in TERMS.items()
@@ -43,17 +43,17 @@ def run_curves(folder: Path, latent_dim: int) -> Iterator[Graphic]:
         yield vector(
             units_figure(active, latent_dim), "units", "Active units on the validation split"
         )
-    if by_step := _log_dets(history):
+    if log_dets := _log_dets(history):
         yield vector(
-            log_det_figure([series.values[-1] for series in by_step]),
+            log_det_figure([series.values[-1] for series in log_dets]),
             "logdet",
-            f"Log-determinant of each step of the flow, mean over 1,000 {SPLITS[split]} images at "
-            f"step {by_step[0].steps[-1]:,}",
+            f"Log-determinant of each transform, mean over 1,000 {SPLITS[split]} images at "
+            f"step {log_dets[0].steps[-1]:,}",
         )
 
 
 def sweep_curves(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Iterator[Graphic]:
-    """One figure per flow, under each set of conditions and protocol."""
+    """One figure per flow, for each set of conditions and protocol."""
     groups: dict[tuple[Conditions, str | None, str], dict[str, list[BoundCurve]]]
     groups = defaultdict(lambda: defaultdict(list))
     entries: list[tuple[Path, Results | Unfinished]] = [(run.path, run.results) for run in runs]
@@ -69,7 +69,7 @@ def sweep_curves(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Itera
         where = f", {_describe(conditions, protocol)}" if len(groups) > 1 else ""
         for flow, curves in sorted(by_flow.items()) or [("no flow", gaussian)]:
             several = len(curves) > len({curve.K for curve in curves})
-            caption = f"{flow}: {SPLITS[split]} −ELBO while training{where}"
+            caption = f"{flow}: {SPLITS[split]} −ELBO during training{where}"
             caption += ", one line per run" if several else ""
             caption += "; dashed: incomplete" if not all(c.complete for c in curves) else ""
             yield vector(
@@ -80,7 +80,7 @@ def sweep_curves(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Itera
 
 
 def _log_dets(history: Mapping[str, Series]) -> list[Series]:
-    """The log-dets of steps 1 … K in numerical order."""
+    """The log-determinants of transforms 1 … K, in numerical order."""
     numbered = {
         int(number): series
         for name, series in history.items()

@@ -1,6 +1,6 @@
 """Figures and pictures as parts of a self-contained page.
 
-A figure becomes inline SVG whose colours are CSS variables, so that they change with the page
+A figure becomes inline SVG. Its colours are CSS variables, so that they change with the page
 between light screens, dark screens and paper. A picture becomes a PNG in a data URL.
 """
 
@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Each colour that figures use on white, and its replacement on a dark screen.
+# Each colour of the figures on white, and its replacement on dark screens.
 DARK = {
     "#000000": "#e6edf3",
     "#24292f": "#e6edf3",
@@ -42,7 +42,7 @@ DARK = {
     "#717581": "#9a9eaa",
 }
 
-# (pattern, replacement) that remove what only an SVG file needs: size, name spaces, comments, names
+# (pattern, replacement) that remove what only an SVG file needs: size, namespaces, comments, names
 # of groups, and fonts, which would override those of the page.
 _FOR_HTML = (
     (r'<svg [^>]*(viewBox="[^"]*")[^>]*>', r"<svg \1>"),
@@ -58,7 +58,7 @@ _FOR_HTML = (
 
 @dataclass(frozen=True)
 class Graphic:
-    """A figure or picture: its markup, and the sentence below it."""
+    """A figure or picture: its markup and its caption."""
 
     markup: Markup
     caption: str
@@ -66,7 +66,7 @@ class Graphic:
 
 
 def vector(figure: Figure, name: str, caption: str, *, wide: bool = False) -> Graphic:
-    """A figure as inline SVG; `name`, unique on the page, keeps its ids unique too."""
+    """A figure as inline SVG. `name` must be unique on the page; it makes ids unique too."""
     out = StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""Graphics of a trained model on test images. They need the run's checkpoint and torch."""
+"""Graphics of a trained model on test images; they need the run's checkpoint and torch."""
 
 import json
 from collections.abc import Iterator
@@ -27,27 +27,27 @@ from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.vae import VAE
 
-ROWS, COLUMNS, PAIRS = 6, 11, 3  # of small images; a row also shows a unit or an interpolation
+ROWS, COLUMNS, PAIRS = 6, 11, 3  # sizes of the grids of small images
 NUM_IMAGES = 1000  # for the activity and the latent plane
 SEED = 0
 
 
 class ModelPictures:
-    """Graphics of models; reads a data set once for all runs that use it."""
+    """Graphics of models. A data set is read once for all runs that use it."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
         self._data: dict[str, Dataset] = {}
 
     def of(self, path: Path, name: str) -> list[Graphic]:
-        """Graphics of a run's model, at the checkpoint that its results were measured with.
+        """Graphics of a run's model, at the checkpoint of its results.
 
         Args:
             path: the run's folder.
             name: unique on the page, for ids.
 
         Raises:
-            NfvaeError: checkpoint, configuration or data cannot be used.
+            NfvaeError: the checkpoint, configuration or data cannot be used.
         """
         config = RunFolder(path).parse_config()
         vae = load_vae(path)
@@ -70,7 +70,7 @@ def _graphics(vae: VAE, data: Dataset, name: str) -> Iterator[Graphic]:
         "Test images, each above its reconstruction from one z ~ q(z|x)",
     )
     yield picture(_ink(prior_samples(vae, generator, ROWS, COLUMNS)), "Samples: z ~ p(z), decoded")
-    if vae.latent_dim != 2:  # with 2, the plane shows more
+    if vae.latent_dim != 2:  # with 2 latents, the plane shows more
         yield _traversals(vae, x[:1], by_unit, generator)
     yield picture(
         _ink(interpolations(vae, x[: 2 * ROWS], generator)),

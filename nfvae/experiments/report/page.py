@@ -1,4 +1,4 @@
-"""The HTML page on the runs below some folders."""
+"""The HTML page about the runs below some folders."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -39,16 +39,16 @@ from nfvae.experiments.tables import (
     make_tables,
 )
 
-MAX_MODELS = 8  # shown with pictures
+MAX_MODELS = 8  # models shown with pictures
 
 
 def make_page(
     folders: Sequence[Path], found: Collected, published: Sequence[Published] = PUBLISHED
 ) -> str:
-    """A page on the runs that `collect` found below some folders.
+    """A page about the runs that `collect` found below some folders.
 
     Raises:
-        NfvaeError: there are none, or a file is damaged.
+        NfvaeError: there are no runs, or a file is damaged.
     """
     if not found.runs and not found.unfinished:
         names = ", ".join(map(str, folders))
@@ -82,7 +82,7 @@ def make_page(
 
 
 def _single(found: Collected) -> Run | Unfinished | None:
-    """The only run, if there is just one."""
+    """The only run; None if there are several."""
     runs: list[Run | Unfinished] = [*found.runs, *found.unfinished]
     return runs[0] if len(runs) == 1 else None
 
@@ -105,7 +105,7 @@ def _tiles(
     for kind in ("failed", "not complete", "missing"):
         if number := sum(problem.kind == kind for problem in problems):
             tiles.append((str(number), kind))
-    if len({cell.conditions for cell in cells}) == 1:  # others do not compare
+    if len({cell.conditions for cell in cells}) == 1:  # otherwise they are not comparable
         lowest, best = min((_mean_neg_elbo(cell), i) for i, cell in enumerate(cells))
         model = f"{cells[best].flow}, K = {cells[best].K}"
         tiles.append((f"{lowest:.2f}", f"lowest −ELBO, nats: {model}"))
@@ -124,14 +124,14 @@ def _curves(single: Run | Unfinished | None, found: Collected) -> list[Graphic]:
 
 
 def _lengths(cells: Iterable[Cell], published: Sequence[Published]) -> list[Graphic]:
-    """The figure against K, for each set of conditions under which K varies."""
+    """The figure against K, for each set of conditions in which K varies."""
     graphics: list[Graphic] = []
     for conditions, group in groupby(cells, key=lambda cell: cell.conditions):
         members = list(group)
         if figure := length_figure(members, published):
             dotted = any(source.compares_with(cell) for source in published for cell in members)
             caption = (
-                "−ELBO, gap and NLL against the number of flow steps, "
+                "−ELBO, gap and NLL against the number of transforms, "
                 f"{conditions.training_data}, {conditions.split} split, "
                 f"{conditions.latent_dim} latents, S = {conditions.num_importance_samples:,}"
                 + ("; dotted: published" if dotted else "")
@@ -141,7 +141,7 @@ def _lengths(cells: Iterable[Cell], published: Sequence[Published]) -> list[Grap
 
 
 def _models(runs: Sequence[Run]) -> tuple[list[tuple[str, list[Graphic]]], list[str]]:
-    """(heading, graphics) of the models that are shown, and remarks on those that cannot be."""
+    """(heading, graphics) of the chosen models, and remarks on models without graphics."""
     with_model = [run for run in runs if run.config is not None and _checkpoint(run).exists()]
     if not with_model:
         return [], ["There are no checkpoints, so there are no pictures of a model."] * bool(runs)

@@ -19,7 +19,7 @@ from nfvae.experiments.tables.missing import describe_missing
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong or missing: its kind, where, and a detail."""
+    """Something that is wrong or missing: kind, place and detail."""
 
     kind: str
     where: str
@@ -29,7 +29,7 @@ class Problem:
 def find_problems(
     unfinished: Iterable[Unfinished], missing: Iterable[Missing], warnings: Iterable[str]
 ) -> list[Problem]:
-    """Failed runs, then incomplete ones, then missing ones, then files that were left out."""
+    """Failed runs, incomplete runs, missing runs, and skipped files, in this order."""
     found = []
     for run in unfinished:
         progress, where = f"at step {run.step:,} of {run.budget}", printable(str(run.path))
@@ -44,14 +44,14 @@ def find_problems(
 
 
 def read_all_results(run: Run) -> dict[str, Any]:
-    """All of results.json; tables use a part of it."""
+    """The whole results.json; tables use a part of it."""
     return read_results_json(run.path / "results.json")
 
 
 def make_row(run: Run, raw: Mapping[str, Any]) -> dict[str, str | int]:
-    """A complete run in numbers, as text; ± is the standard error over test images.
+    """The numbers of a complete run, as text; ± is the standard error over test images.
 
-    `raw` is all of results.json, which has fewer keys in early versions.
+    `raw` is the whole results.json, which has fewer keys in early versions.
     """
     results = run.results
     seconds, log_det = raw.get("train_seconds"), raw.get("sum_log_det")
@@ -71,7 +71,7 @@ def make_row(run: Run, raw: Mapping[str, Any]) -> dict[str, str | int]:
 
 
 def provenance(raw: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(name, value) of what made the results; all values where runs differ."""
+    """(name, value) of versions, device and so on; all values if runs differ."""
     versions = [
         ", ".join(f"{part} {version}" for part, version in found.items())
         for results in raw
@@ -90,9 +90,9 @@ def provenance(raw: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, str]], str]:
-    """What varies among configurations, as (key, its values), and what they share, as YAML.
+    """The keys that vary among configurations, with their values, and the common part as YAML.
 
-    Keys that change no number are ignored. A single configuration is shown as a whole.
+    Keys that change no number are ignored. A single configuration is shown completely.
     """
     if len(configs) == 1:
         return [], yaml.safe_dump(dict(configs[0]), sort_keys=False)
@@ -109,10 +109,10 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
 
 
 def choose_models(runs: Iterable[Run], max_number: int) -> dict[Path, str]:
-    """The runs whose models are shown, with headings.
+    """Choose the runs whose models are shown, with headings.
 
-    Of each flow the run with the lowest −ELBO and, of three or more runs, the median one. The best
-    ones come first, so that every flow is shown before `max_number` is reached.
+    For each flow these are the run with the lowest −ELBO and, with three or more runs, the median
+    one. The best runs come first, so that as many flows as possible are shown.
     """
     by_flow: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.results.neg_elbo):

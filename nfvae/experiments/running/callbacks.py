@@ -1,4 +1,4 @@
-"""Callbacks of a run in a folder: signals, checkpoints, and going back after a NaN."""
+"""Callbacks of a run in a folder: signals, checkpoints, and rewinds after a NaN."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -13,18 +13,18 @@ from nfvae.training import Callback, Training, Validation
 from nfvae.training.state import checked
 
 StateDict = Callable[[Training], dict[str, Any]]
-"""Makes what a checkpoint holds of the training and its callbacks."""
+"""Returns the state of the training and its callbacks for a checkpoint."""
 
 
 class StopOnSignal(Callback):
-    """Leave training after the update at which a signal came; first in the list of callbacks."""
+    """Stop training after a signal. It must be the first in the list of callbacks."""
 
     def __init__(self, stop: StopRequest) -> None:
         self._stop = stop
 
     def on_step(self, training: Training) -> None:
         if self._stop:
-            training.check_finite()  # what cannot be saved is gone back from first
+            training.check_finite()  # a state that cannot be saved is rewound first
             self._stop.check()
 
 
@@ -32,12 +32,12 @@ class Checkpoints(Callback):
     """Write last.pt every `every` steps and at the end, and best.pt after a better validation.
 
     Args:
-        folder: the run's.
+        folder: the run's folder.
         every: steps between saves.
-        validation: says when a model was the best so far.
-        header: what a checkpoint holds besides the state: configuration, image shape.
-        state_dict: of training and callbacks.
-        before_save: brings the logs to the disk first.
+        validation: the callback that knows the best model.
+        header: content of a checkpoint besides the state: configuration, image shape.
+        state_dict: returns the state of training and callbacks.
+        before_save: called before each save; flushes the logs to the disk.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Checkpoints(Callback):
     def on_step(self, training: Training) -> None:
         if self._validation.improved and self._validation.step == training.step:
             best = self._content(training) | {"pending": False}
-            best["callbacks"].pop("Rewind", None)  # a last good state would double the file
+            best["callbacks"].pop("Rewind", None)  # it would double the size of the file
             with training.stopwatch.pause():
                 save_checkpoint(self._folder.best, best)
         if training.step % self._every == 0 or training.finished:
@@ -69,7 +69,7 @@ class Checkpoints(Callback):
         self.save(training, pending=training.pending)
 
     def save(self, training: Training, pending: bool) -> None:
-        """Write last.pt; `pending` says whether callbacks of the last update are still to run."""
+        """Write last.pt; `pending`: whether callbacks of the last update have yet to run."""
         training.check_finite()
         with training.stopwatch.pause():
             self._before_save()
@@ -80,16 +80,16 @@ class Checkpoints(Callback):
 
 
 class Rewind(Callback):
-    """After a NaN go back to the last validation, and on with half the learning rate.
+    """After a NaN, return to the last validation and continue with half the learning rate.
 
-    Batches, bits and noise are the same again, so that a run with a rewind can be repeated.
+    Batches, bits and noise are repeated, so a run with a rewind is reproducible.
 
     Args:
-        max_rewinds: more are an error; 0 never goes back.
-        validation: says when the model was last known to be good.
+        max_rewinds: largest number of rewinds; 0 disables them.
+        validation: the callback after which the state is known to be good.
         checkpoints: saves the state after a rewind.
-        state_dict: of training and callbacks.
-        load: puts them back to it.
+        state_dict: returns the state of training and callbacks.
+        load: restores such a state.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Rewind(Callback):
         self.rewinds += 1
         seconds = training.stopwatch.seconds
         assert self._good is not None
-        self._load(training, deepcopy(self._good))  # the optimizer keeps the tensors it is given
+        self._load(training, deepcopy(self._good))  # the optimizer keeps these tensors
         training.lr_scale = 0.5**self.rewinds
         training.stopwatch.go_on(seconds, training.step)
         self._checkpoints.save(training, pending=False)

@@ -1,4 +1,4 @@
-"""The models of run folders."""
+"""Load the models of run folders."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from nfvae.training.state import checked
 from nfvae.vae import VAE
 
 UNFIT = (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError)
-"""What a checkpoint of other content raises when it is put into a model."""
+"""Errors that a checkpoint with other content raises when it is loaded into a model."""
 
 
 def load_vae(
@@ -27,12 +27,12 @@ def load_vae(
     """The trained model of a run folder, in evaluation mode.
 
     Args:
-        path: the folder.
-        checkpoint: "best" or "last"; None is the one that the run's results are of.
-        device: where the model goes.
+        path: the run's folder.
+        checkpoint: "best" or "last"; None is the checkpoint of the run's results.
+        device: the model's device.
 
     Raises:
-        RunFolderError, CheckpointError, ConfigError: the folder holds no model that can be used.
+        RunFolderError, CheckpointError, ConfigError: the folder holds no usable model.
         ValueError: there is no such checkpoint.
 
     >>> import tempfile
@@ -51,7 +51,7 @@ def load_vae_and_step(
     checkpoint: Checkpoint | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[VAE, int]:
-    """As `load_vae`, with the number of updates that the model has had."""
+    """As `load_vae`, with the number of updates of the model."""
     if checkpoint not in ("best", "last", None):
         raise ValueError(f"checkpoint={checkpoint!r} is not known; allowed: 'best', 'last', None")
     folder = RunFolder(Path(path))
@@ -72,10 +72,10 @@ def load_vae_and_step(
 
 
 def load_weights(vae: VAE, content: dict[str, Any], file: Path) -> None:
-    """Put a checkpoint's weights into a model.
+    """Load a checkpoint's weights into a model.
 
     Raises:
-        CheckpointError: they are another model's.
+        CheckpointError: they are weights of another model.
     """
     try:
         check_weights(vae, content["model"])
@@ -92,10 +92,10 @@ def does_not_fit(file: Path, error: Exception) -> CheckpointError:
 
 
 def check_same_model(config: Config, made: object, file: Path, folder: RunFolder) -> None:
-    """The model of a checkpoint is the one that config.yaml describes.
+    """Check that a checkpoint's model is the one in config.yaml.
 
     Raises:
-        CheckpointError: it is another.
+        CheckpointError: it is another model.
     """
     now = config.model_dump(mode="json")
     was = made if isinstance(made, dict) else {}
@@ -108,7 +108,7 @@ def check_same_model(config: Config, made: object, file: Path, folder: RunFolder
 
 
 def _load_either(folder: RunFolder, file: Path, device: torch.device | str) -> dict[str, Any]:
-    """A checkpoint; if it is bad and the run's other one is good, the error says so."""
+    """Load a checkpoint. If it is damaged, the error says whether the run's other one is good."""
     try:
         return load_checkpoint(file, device)
     except CheckpointError as error:

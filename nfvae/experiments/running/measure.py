@@ -30,15 +30,15 @@ def measure(
 ) -> dict[str, Any]:
     """−ELBO, its terms and the NLL of a model on a split, in nats per image.
 
-    Where pixels are levels and the likelihood gives their probability, also `bits_per_dim` of the
-    NLL and `neg_elbo_bits_per_dim`.
+    If pixels are levels and the likelihood gives their probability, the results also have
+    `bits_per_dim` (of the NLL) and `neg_elbo_bits_per_dim`.
 
-    `name` is the split's and `checkpoint` the model's, for messages.
+    `name`, of the split, and `checkpoint`, of the model, are for messages.
 
     Raises:
         ValueError: the split is dynamic.
         Interrupted: `stop` was set.
-        DivergenceError: a figure is NaN or infinite.
+        DivergenceError: a result is NaN or infinite.
     """
     rows = len(split) * (config.elbo_draws + config.num_samples)
     with closing(Progress(name, rows, bar=bar)) as progress:
@@ -76,7 +76,7 @@ def bits_per_dim(nats: float | None, dims: int) -> float | None:
 def describe(
     config: Config, training: Training, validation: Validation, rewinds: int
 ) -> dict[str, Any]:
-    """Facts about a run that its results must be compared by."""
+    """Facts about a run that are needed to compare its results."""
     data = training.data
     validated = data.val is not None
     seconds = training.stopwatch.seconds

@@ -1,4 +1,4 @@
-"""Which versions and which commit made a result."""
+"""The versions and the commit behind a result."""
 
 import os
 import platform
@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def provenance() -> dict[str, Any]:
-    """`versions` of what the numbers depend on, and `git_commit`.
+    """`versions` of the packages that affect numbers, and `git_commit`.
 
-    To be called before the work, since the checkout may change until its end.
+    Call it before the work, since the checkout can change during it.
     """
     return {
         "versions": {
@@ -32,7 +32,7 @@ def provenance() -> dict[str, Any]:
 def _git_commit(root: Path) -> str | None:
     """Commit of the checkout this package runs from, with "+" if it has changes.
 
-    None for an installed package, also if its environment lies in the checkout of another project.
+    None for an installed package, also if it is inside the checkout of another project.
     """
     try:
         top = _git(root, "rev-parse", "--show-toplevel")
@@ -46,7 +46,7 @@ def _git_commit(root: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Output of git, whatever repository the environment names."""
+    """Output of git in a folder, regardless of GIT_ environment variables."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", *arguments]
     done = subprocess.run(

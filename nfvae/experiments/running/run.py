@@ -1,4 +1,4 @@
-"""A training run from its configuration to results.json."""
+"""A whole training run, from its configuration to results.json."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ from nfvae.training import Callback, Training, Validation, fit, load_state_dict,
 
 
 def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[str, Any]:
-    """Train, or go on training, in a folder; returns what results.json holds.
+    """Train in a folder, or resume there; returns the content of results.json.
 
     Raises:
-        Interrupted: `stop` was set; the same call goes on where this one stopped.
+        Interrupted: `stop` was set; the run is saved, and the same call resumes it.
         DivergenceError: a term became NaN or infinite.
         NfvaeError: the folder, the data or a checkpoint cannot be used.
     """
-    if folder.complete:  # its files are only read: no lock, and no need to write
+    if folder.complete:  # its files are only read, so no lock is needed
         folder.check_same(config)
         return folder.read_results()
     made_by = provenance()
@@ -87,10 +87,10 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
 
 
 def check_run(config: Config, data: Dataset, device: torch.device) -> int:
-    """What can be found wrong once the data are known; returns the number of updates.
+    """Check what depends on the data; returns the number of updates.
 
     Raises:
-        ConfigError: parts that do not fit together, or not into memory.
+        ConfigError: parts do not fit together, or the run does not fit into memory.
     """
     check_likelihood(config, data)
     if data.val is None:
@@ -110,13 +110,13 @@ def _load_last(folder: RunFolder, header: dict[str, Any], device: torch.device) 
 
 
 def _way_back(folder: RunFolder) -> str:
-    """What a run whose last.pt cannot be used can go on from."""
+    """Advice for a run whose last.pt cannot be used."""
     try:
         best = load_checkpoint(folder.best)
     except CheckpointError:
         return f"delete {folder.last} to train again from the start"
     return (
-        f"{folder.best} of step {best['step']} is good: to go on from there, "
+        f"{folder.best} of step {best['step']} is good: to resume from it, "
         f"cp {folder.best} {folder.last} and give the same command again"
     )
 
@@ -130,8 +130,7 @@ def _load_best(folder: RunFolder, best_step: int, device: torch.device) -> dict[
         raise CheckpointError(f"{error}; {again}") from None
     if best.get("step") != best_step:
         raise CheckpointError(
-            f"{folder.best} is of step {best.get('step')}, not of the best step {best_step}; "
-            f"{again}"
+            f"{folder.best} has step {best.get('step')}, but the best step is {best_step}; {again}"
         )
     return best
 
@@ -144,6 +143,6 @@ def _after_divergence(config: Config, folder: RunFolder) -> str:
         )
     kept = f"{folder.last} is kept" if folder.last.exists() else "no checkpoint was due yet"
     return (
-        f"training stopped, {kept}; try lower learning rates or optim.grad_clip, or go on from "
-        "there with trainer.on_nan=rewind"
+        f"training stopped, {kept}; try lower learning rates or optim.grad_clip, or resume "
+        "with trainer.on_nan=rewind"
     )

@@ -1,1 +1,1 @@
-"""Files of a run: written atomically, checked when read."""
+"""Files of a run, written atomically and checked when they are read."""

@@ -1,4 +1,4 @@
-"""Writing files atomically, and folders so that they survive a crash."""
+"""Write files atomically, and make folders that survive a crash."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file so that a reader, or a crash at any moment, sees the old or the new content.
 
-    Links are not followed: the temporary file is new, and a link at `path` is replaced itself.
+    Links are not followed: a link at `path` is replaced by the file.
 
     Raises:
         RunFolderError: the folder cannot be written or the disk is full; the old file is kept.
@@ -35,10 +35,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Delete what killed writers of `write_atomically` left in a folder.
+    """Delete temporary files that killed processes left in a folder.
 
-    Only for a process that holds the folder's lock. evaluate.py writes without the lock, so its
-    temporary files stay.
+    Only the process that holds the folder's lock may call this. evaluate.py writes without the
+    lock, so its temporary files stay.
     """
     for path in folder.glob(".*.tmp"):
         if not path.name.startswith(".evaluation_"):
@@ -59,7 +59,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_output_folder(path: Path, key: str) -> None:
-    """Make the folder that a command writes to. `key` is how the user named it: "dir=".
+    """Make the output folder of a command. `key` is the option that named it, such as "dir=".
 
     Raises:
         RunFolderError: it cannot be made or written.
@@ -74,7 +74,7 @@ def make_output_folder(path: Path, key: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Write a folder's list of names to the disk."""
+    """Flush a folder's list of files to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -86,7 +86,7 @@ def sync_folder(path: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Check a folder before work whose result goes there.
+    """Check that a folder can be written, before work whose result goes there.
 
     Raises:
         RunFolderError: it is missing or read-only.
@@ -109,7 +109,7 @@ def require_file(path: Path, suffix: str) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> RunFolderError:
-    """The error to raise when writing fails, with a remedy."""
+    """The error for a failed write, with advice."""
     remedy = (
         "make room and give the same command again"
         if error.errno in FULL

@@ -15,7 +15,7 @@ from nfvae.experiments.storage.regular_file import read_regular
 FORMAT = 2
 OLD_FORMATS = {1: "nfvae 0.1"}
 MAX_BYTES = 64 * 2**30
-MAX_VALUES = 100_000  # tensors, numbers and containers; lists that share lists count every time
+MAX_VALUES = 100_000  # tensors, numbers and containers; shared lists count each time
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     Raises:
         CheckpointError: the file is missing, or its content is damaged (a checksum covers every
             byte), of another format, or more than tensors and plain values.
-        RunFolderError: the file cannot be read. Its content may be good.
+        RunFolderError: the file cannot be read; its content may be good.
     """
     try:
         data = read_regular(path, MAX_BYTES)
@@ -43,8 +43,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
         raise RunFolderError(
-            f"{path} cannot be read: {error.strerror}; that says nothing about its content, so "
-            "keep it, and give the same command again once the file can be read"
+            f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give the "
+            "same command again when the file can be read"
         ) from None
     content = _parse(path, data)
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
@@ -56,7 +56,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise CheckpointError(
             f"{path} is not a checkpoint of format {FORMAT} (found: {one_line(found)})"
         )
-    if torch.device(device).type != "cpu":  # an error of the device is not one of the file
+    if torch.device(device).type != "cpu":  # errors of the device are not errors of the file
         content = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
     checked: dict[str, Any] = content
     return checked
@@ -75,12 +75,12 @@ def _parse(path: Path, data: bytes) -> Any:
         _check_size(content)
     except pickle.UnpicklingError:
         raise CheckpointError(
-            f"{path} holds objects other than tensors and plain values; it was not opened further, "
-            "since loading it could run code"
+            f"{path} holds objects other than tensors and plain values; it was not loaded, since "
+            "loading it could run code"
         ) from None
     except (MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # damaged content raises many kinds
+    except Exception as error:  # damaged content raises many kinds of errors
         summary = one_line(error, 160) or type(error).__name__
         raise CheckpointError(f"{path} is damaged ({summary})") from None
     return content

@@ -46,7 +46,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
 
 def _check_structure(text: str) -> None:
-    """Refuse what a small file can use to take all time and memory; raises ValueError."""
+    """Refuse YAML that could need unlimited time or memory; raises ValueError."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
@@ -66,7 +66,7 @@ def _keys(mapping: Mapping[object, Any]) -> Iterator[object]:
 
 
 def look_up(config: Mapping[str, Any], key: str) -> Any:
-    """The entry at a.b.c; None if there is none."""
+    """The entry at a.b.c; None if it does not exist."""
     value: Any = config
     for name in key.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -74,7 +74,7 @@ def look_up(config: Mapping[str, Any], key: str) -> Any:
 
 
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(key with dots, value) of the leaves of nested mappings."""
+    """(dotted key, value) of all leaves of a nested mapping."""
     for key, value in mapping.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")

@@ -1,4 +1,4 @@
-"""failure.txt: why the last attempt at a run ended in an error."""
+"""failure.txt: the error of the last attempt at a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ def failure_recorded(folder: Path) -> Iterator[None]:
     try:
         yield
     except NfvaeError as error:
-        with suppress(NfvaeError):  # raise the first error, not that of writing it down
+        with suppress(NfvaeError):  # raise the first error, not one from writing it
             write_atomically(file, f"{error}\n".encode())
         raise
 

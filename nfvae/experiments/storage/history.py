@@ -1,4 +1,4 @@
-"""metrics.jsonl of a run: one series for each quantity, or the last records."""
+"""Read metrics.jsonl of a run: one series per quantity, or the last records."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from nfvae.experiments.storage.json_file import MAX_NUMBER
 from nfvae.experiments.storage.regular_file import open_regular
 
 MAX_BYTES = 2**29
-MAX_LINE_BYTES = 2**20  # a longer line counts as several, none of which is a record
+MAX_LINE_BYTES = 2**20  # a longer line is read in parts, which are skipped
 TAIL_BYTES = 2**16
 PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 
@@ -27,10 +27,10 @@ class Series(NamedTuple):
 
 
 def read_history(metrics: Path) -> dict[str, Series]:
-    """Every quantity by its name, "group/name"; empty if nothing was logged.
+    """All quantities by name, "group/name"; empty if nothing was logged.
 
-    Lines that a kill or a full disk has cut are skipped. Where a step was repeated after a rewind,
-    the last line counts. Prints a note if the file exists and cannot be read.
+    Incomplete lines, from a killed process or a full disk, are skipped. If a step was repeated
+    after a rewind, its last line counts. Prints a note if the file exists but cannot be read.
     """
     points: dict[str, dict[int, float]] = defaultdict(dict)
     try:
@@ -58,7 +58,7 @@ def read_history(metrics: Path) -> dict[str, Series]:
 def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(step, quantities by name) of the last records, newest first; empty without a file.
 
-    Incomplete lines are skipped: one is being written, or was when the run was killed.
+    Incomplete lines are skipped, such as one that is being written.
 
     Raises:
         OSError: the file exists and cannot be read.
@@ -77,7 +77,7 @@ def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parse(line: bytes) -> tuple[int, dict[str, Any]]:
-    """Raises one of PARSE_ERRORS if the line is not a record."""
+    """(step, quantities) of a line; raises one of PARSE_ERRORS if it is not a record."""
     record = json.loads(line)
     step = record.pop("step")
     if type(step) is not int or not 0 <= step <= MAX_NUMBER:

@@ -10,7 +10,7 @@ from nfvae.experiments.storage.atomic import write_atomically
 from nfvae.experiments.storage.regular_file import read_regular
 
 MAX_BYTES = 2**24
-MAX_NUMBER = 10**12  # no count, bound or time is larger; sums and figures would overflow
+MAX_NUMBER = 10**12  # larger numbers are errors, and would overflow sums and figures
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -22,7 +22,7 @@ def read_results_json(path: Path, required: Set[str] = frozenset()) -> dict[str,
     """Read what `write_json` wrote.
 
     Raises:
-        RunFolderError: it cannot be read, or lacks one of the required keys.
+        RunFolderError: it cannot be read, or a required key is missing.
     """
     try:
         results = json.loads(read_regular(path, MAX_BYTES))
@@ -40,13 +40,13 @@ def read_results_json(path: Path, required: Set[str] = frozenset()) -> dict[str,
 def check_numbers(
     path: Path, results: Mapping[str, Any], names: Set[str], or_null: Set[str] = frozenset()
 ) -> None:
-    """Check values that `read_results_json` gave before they are used as numbers.
+    """Check that values of a file are numbers.
 
     Args:
         path: the file, for messages.
-        results: its content.
+        results: the result of `read_results_json`.
         names: keys whose values must be numbers.
-        or_null: keys among them that may be null, but only all together.
+        or_null: keys among them whose values may be null, but only all of them together.
 
     Raises:
         RunFolderError: a value is something else.

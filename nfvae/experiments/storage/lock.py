@@ -1,4 +1,4 @@
-"""A lock on a run folder: one process at a time works on it."""
+"""A lock on a run folder: only one process at a time can use it."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from nfvae.experiments.errors import FolderInUseError, printable
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's .lock. The system releases it when the process ends, however it ends.
+    """Hold the folder's .lock. The system releases it when the process ends.
 
     On a file system without locks, prints a note and continues without one.
 
@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         print(
             f"note: the file system of {folder} has no locks ({error.strerror}): "
-            "make sure yourself that no second process works on this folder",
+            "make sure that no other process uses this folder",
             file=sys.stderr,
         )
     try:

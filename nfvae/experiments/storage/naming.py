@@ -1,4 +1,4 @@
-"""Where a run's folder is: as configured, or named after what the command line sets."""
+"""The folder of a run: as configured, or named after the overrides."""
 
 import hashlib
 import re
@@ -10,11 +10,11 @@ from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.storage.same_run import changes_numbers
 
-LONGEST_NAME = 160  # file systems take 255 bytes
+LONGEST_NAME = 160  # file systems allow 255 bytes
 
 
 def run_path(config: Config, overrides: Sequence[str]) -> Path:
-    """The run's folder: run.dir, or below outputs/ run.name or a name made from the overrides.
+    """The run's folder: run.dir; or outputs/ with run.name or a name made from the overrides.
 
     Raises:
         ConfigError: run.dir names the home of an unknown user.
@@ -28,11 +28,11 @@ def run_path(config: Config, overrides: Sequence[str]) -> Path:
 
 
 def default_name(config: Config, overrides: Sequence[str]) -> str:
-    """A folder name that the overrides determine: planar_K16_seed0_lr-0.002.
+    """A folder name made from the overrides, such as planar_K16_seed0_lr-0.002.
 
-    Flow, K and seed always; then what else the command line sets, in alphabetical order. A key
-    goes by its last part where no other key of the configuration has that too. The characters
-    need no quotes in a shell or on a Hydra command line.
+    It has flow, K and seed, then all other overrides in alphabetical order. A key is shortened to
+    its last part if that is unique in the configuration. The characters need no quotes in a shell
+    or on a Hydra command line.
     """
     named = {"flow", "K", "seed"}
     last_parts = [key.rpartition(".")[2] for key in _keys(config.model_dump())]

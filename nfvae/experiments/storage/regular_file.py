@@ -1,4 +1,4 @@
-"""Reading files of a run folder, which someone else may have made."""
+"""Read files of a run folder, which can come from someone else."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ def open_regular(path: Path, limit: int) -> BinaryIO:
     """Open a file for reading if it is a regular file of at most `limit` bytes and not a link.
 
     Raises:
-        OSError: it is anything else, or cannot be opened.
+        OSError: it is not such a file, or cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -32,6 +32,6 @@ def open_regular(path: Path, limit: int) -> BinaryIO:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The content of such a file; raises OSError as `open_regular` does."""
+    """The content of a file that `open_regular` accepts; raises OSError as it does."""
     with open_regular(path, limit) as file:
         return file.read(os.fstat(file.fileno()).st_size)  # not more if the file grows

@@ -1,4 +1,4 @@
-"""A run's folder: it holds all files of a run, and one process at a time works on it.
+"""The folder of a run, with all its files. Only one process at a time can use it.
 
 config.yaml  events.out.tfevents.*  metrics.jsonl  checkpoints/last.pt
 checkpoints/best.pt (if the run validates)  results.json (once the run is complete)
@@ -32,7 +32,7 @@ SUMMARY = {
     *("neg_elbo", "neg_elbo_se", "distortion", "kl", "sum_log_det", "active_units", "nll"),
     *("nll_se", "num_importance_samples", "steps", "train_seconds"),
 }
-MAY_BE_NULL = {"nll", "nll_se"}  # if eval.num_samples was 0
+MAY_BE_NULL = {"nll", "nll_se"}  # null if eval.num_samples was 0
 
 
 class RunFolder:
@@ -48,11 +48,11 @@ class RunFolder:
 
     @contextmanager
     def held(self, config: Config) -> Iterator[None]:
-        """Lock the folder, after making it if it is missing.
+        """Make the folder if it is missing, and lock it.
 
         Raises:
-            RunFolderError: it cannot be made or written, another process uses it, it holds a run
-                of another configuration, or one of its files is a link.
+            RunFolderError: the folder cannot be made or written, another process uses it, it holds
+                a run of another configuration, or one of its files is a link.
         """
         checkpoints = self.last.parent
         with ExitStack() as stack:
@@ -108,7 +108,7 @@ class RunFolder:
         """Check that the folder's run has this configuration.
 
         Raises:
-            RunFolderError: it has another, or its config.yaml cannot be read.
+            RunFolderError: it has another one, or its config.yaml cannot be read.
         """
         stored = self.read_config()
         self._refuse_old(stored)
@@ -158,7 +158,7 @@ class RunFolder:
         write_json(self.results, results)
 
     def write_evaluation(self, results: dict[str, Any]) -> Path:
-        """Write what a later evaluation of the run measured; returns the file."""
+        """Write the results of a later evaluation of the run; returns the file."""
         file = self.path / f"evaluation_{results['split']}.json"
         write_json(file, results)
         return file

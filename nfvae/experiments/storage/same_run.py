@@ -6,8 +6,8 @@ from typing import Any
 
 from nfvae.experiments.errors import RunFolderError, one_line
 
-# Keys that may change when a run is resumed. They affect rounding, logging or what follows a NaN;
-# and the data at any root are the same to the byte.
+# Keys that may change when a run is resumed. They affect only rounding, logging or what follows a
+# NaN. The data at another root must be identical.
 FREE_KEYS = frozenset(
     {
         "run",
@@ -24,15 +24,15 @@ FREE_KEYS = frozenset(
 
 
 def is_off(value: object) -> bool:
-    """Whether an option with this value does the same as a version without the option.
+    """Whether this value of an option is equivalent to not having the option.
 
-    Zero does not count as off: a decoder weight decay of 0 differs from none set.
+    Zero does not count as off: a decoder weight decay of 0 differs from null.
     """
     return value is None or value is False
 
 
 def changes_numbers(key: str) -> bool:
-    """Whether two runs that differ in this key, a.b.c, can have different results."""
+    """Whether runs that differ in this key, a.b.c, can have different results."""
     return key not in FREE_KEYS and not key.startswith("run.")
 
 
@@ -56,10 +56,10 @@ def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -
 def differences(
     left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """(key with dots, left value, right value) of each difference that changes numbers.
+    """(dotted key, left value, right value) of each difference that changes numbers.
 
-    A key that one side lacks, because its version did not have the option, counts as off: null or
-    false.
+    A key that is missing on one side, because its version did not have the option, counts as off:
+    null or false.
     """
     for key in sorted(left.keys() | right.keys(), key=str):
         name = f"{prefix}{key}"

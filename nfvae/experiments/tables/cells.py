@@ -14,7 +14,7 @@ from nfvae.experiments.tables.results import Conditions, Run
 from nfvae.experiments.tables.settings import Settings, as_text, assignments, settings_of
 
 Quantity = Literal["neg_elbo", "nll", "gap", "kl", "active_units"]
-# What distinguishes runs whose configurations are unknown or the same.
+# These distinguish runs whose configurations are unknown or equal.
 RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "model")
 
 
@@ -28,7 +28,7 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Estimate":
-        """From one value per seed; both sums are exact, so the order does not matter."""
+        """From one value per seed. The sums are exact, so the order does not matter."""
         return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
@@ -37,8 +37,8 @@ class Cell:
     """The runs of one model under one protocol, in order of their seeds.
 
     Attributes:
-        variant: the settings or the folder in which this cell differs from others of the same
-            conditions, protocol, flow and K; "" if there are no others.
+        variant: the settings or the folder in which this cell differs from others with the same
+            conditions, protocol, flow and K; "" if there are no such cells.
     """
 
     conditions: Conditions
@@ -50,27 +50,27 @@ class Cell:
 
     @property
     def seeds(self) -> list[int]:
-        """In ascending order."""
+        """The seeds, in ascending order."""
         return [run.results.seed for run in self.runs]
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Fewest and most updates of a run; they differ if runs stopped early."""
+        """Smallest and largest number of updates of a run; they differ if runs stopped early."""
         steps = [run.results.steps for run in self.runs]
         return min(steps), max(steps)
 
     @property
     def num_parameters(self) -> int:
-        """Of the whole model."""
+        """Number of parameters of the whole model."""
         return self.runs[0].results.num_parameters
 
     def estimate(self, quantity: Quantity) -> Estimate | None:
-        """Over seeds, in nats per image (active units: a count); None without an NLL."""
+        """Estimate over seeds, in nats per image (active units: a count); None without an NLL."""
         values = [getattr(run.results, quantity) for run in self.runs]
         return None if None in values else Estimate.of(values)
 
     def standard_error(self, quantity: Literal["neg_elbo", "nll"]) -> float | None:
-        """Over test images, in nats, averaged over runs: how precisely one run was measured."""
+        """Standard error over test images, in nats, averaged over runs."""
         values = [getattr(run.results, f"{quantity}_se") for run in self.runs]
         return None if None in values else fmean(values)
 
@@ -79,7 +79,7 @@ def make_cells(runs: Iterable[Run]) -> list[Cell]:
     """Group runs by conditions, protocol, flow, K and variant, the diagonal Gaussian first.
 
     Copies of a run count once. Runs of one model with different settings, or with the same seed and
-    different numbers, become cells of their own with a `variant`.
+    different numbers, become separate cells with a `variant`.
     """
     blocks: dict[tuple[Conditions, str | None], list[Run]] = defaultdict(list)
     for run in _without_copies(runs):
@@ -98,7 +98,10 @@ def _sort_key(cell: Cell) -> tuple[Any, ...]:
 
 
 def _without_copies(runs: Iterable[Run]) -> list[Run]:
-    """In order of seeds and paths. A copy has the same results, and the same or no config.yaml."""
+    """Runs without copies, in order of seeds and paths.
+
+    A copy has the same results, and the same or no config.yaml.
+    """
     kept: dict[tuple[Any, Settings | None], Run] = {}
     for run in sorted(runs, key=lambda run: (run.config is None, run.path)):
         settings = None if run.config is None else settings_of(run.config)
@@ -110,7 +113,7 @@ def _without_copies(runs: Iterable[Run]) -> list[Run]:
 def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
     """(flow, K, variant) -> runs, for runs of the same conditions and protocol.
 
-    Where some model has several settings, the variants of all models name the same keys.
+    If a model has several settings, the variants of all models name the same keys.
     """
     models: dict[tuple[str, int], dict[Settings, list[Run]]] = defaultdict(dict)
     several_digests = len({run.results.data_digest for run in runs} - {None}) > 1
@@ -132,7 +135,7 @@ def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
                 {key: as_text(json.loads(values[key])) for key in named & values.keys()}
             )
             variants[variant] += 1
-            if variants[variant] > 1:  # they differ in characters that labels do not show
+            if variants[variant] > 1:  # they differ only in characters that labels leave out
                 variant += f" ({variants[variant]})"
             for run in group:
                 parts = [part for part in (variant, folders.get(run.path)) if part]
@@ -143,7 +146,7 @@ def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
 
 
 def _group_of(run: Run, groups: Mapping[Settings, Sequence[Run]]) -> Settings:
-    """A run without config.yaml joins the one group whose results agree with its own."""
+    """The group of a run; without config.yaml, the only group with matching results."""
     if run.config is not None:
         return settings_of(run.config) | {
             ("num_parameters", json.dumps(run.results.num_parameters))
@@ -173,7 +176,7 @@ def _varying(several: Sequence[Settings]) -> set[str]:
 
 
 def _folder_names(groups: Sequence[Sequence[Run]]) -> dict[Path, str]:
-    """If a seed occurs twice in a group: the parent folder of each run, or its own folder."""
+    """If a seed occurs twice in a group: the parent folder or the folder of each run."""
     seeds = [Counter(run.results.seed for run in group) for group in groups]
     if all(times == 1 for counter in seeds for times in counter.values()):
         return {}

@@ -1,4 +1,4 @@
-"""Finding runs in folders, at any depth."""
+"""Find runs in folders, at any depth."""
 
 import os
 from collections.abc import Iterable
@@ -17,10 +17,9 @@ class Collected:
 
     Attributes:
         runs: complete runs.
-        evaluations: complete runs again, as evaluate.py measured them on another split or with
-            another S.
+        evaluations: results of evaluate.py for complete runs, on another split or with another S.
         unfinished: runs without results.
-        warnings: a line for each evaluation_*.json that was left out, with the reason.
+        warnings: one line per evaluation_*.json that was skipped, with the reason.
     """
 
     runs: list[Run] = field(default_factory=list)
@@ -47,11 +46,11 @@ def collect(paths: Iterable[Path]) -> Collected:
 
 
 def _add_evaluations(run: Run, found: Collected) -> None:
-    """Except under the conditions of the run's own results, which are preferred."""
+    """Add evaluations, except under the conditions of the run's own results."""
     for file in sorted(run.path.glob("evaluation_*.json")):
         try:
             again = read_evaluation(run, file)
-        except NfvaeError as error:  # a side file does not make the run unusable
+        except NfvaeError as error:  # the run itself is usable
             found.warnings.append(str(error))
         else:
             if again.results.conditions != run.results.conditions:

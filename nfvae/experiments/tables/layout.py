@@ -1,4 +1,4 @@
-"""The content of a table as plain text, before it is written as Markdown or LaTeX."""
+"""The content of a table as plain text, independent of Markdown and LaTeX."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,14 @@ DATA_NAMES = {"mnist": "MNIST"}
 
 @dataclass(frozen=True)
 class Column:
-    """Attributes: source: label of the publication; "" for what was measured here."""
+    """A column.
+
+    Attributes:
+        source: label of the publication; "" for values measured here.
+        head: the column's heading.
+        entries: one text per row.
+        is_text: whether entries are words, not numbers.
+    """
 
     source: str
     head: str
@@ -36,8 +43,8 @@ class Table:
 
     Attributes:
         caption: the conditions, the units and what ± means.
-        columns: all of the same length.
-        notes: the settings of each protocol, and where published values come from. In notes and
+        columns: columns of the same length.
+        notes: the settings of each protocol, and the sources of published values. In notes and
             caption, `backticks` mark command-line text.
     """
 
@@ -48,11 +55,11 @@ class Table:
 
 
 def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> list[Table]:
-    """One table for each set of conditions, since numbers under different ones do not compare.
+    """One table for each set of conditions; numbers of different tables are not comparable.
 
     Args:
-        cells: in the order of `make_cells`.
-        published: sources; each is shown where it has a value for a comparable cell.
+        cells: cells in the order of `make_cells`.
+        published: sources; each is shown if it has a value for a comparable cell.
     """
     return [
         _table(conditions, list(group), published)

@@ -1,4 +1,4 @@
-"""Runs that a grid of flow × K × seed lacks."""
+"""Find runs that are missing from a grid of flow × K × seed."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
@@ -8,7 +8,7 @@ from itertools import groupby, product
 from nfvae.experiments.tables.cells import Cell
 from nfvae.experiments.tables.results import Conditions, Unfinished
 
-# Families whose K is fixed, or follows from other options.
+# Families whose K is fixed or determined by other options.
 OUTSIDE_GRID = {"none", "full_rank", "compose"}
 
 
@@ -17,7 +17,7 @@ class Missing:
     """Seeds of a model that have neither results nor an unfinished run.
 
     Attributes:
-        whole: the model has no run of any seed.
+        whole: whether the model has no run at all.
     """
 
     conditions: Conditions
@@ -29,10 +29,10 @@ class Missing:
 
 
 def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> list[Missing]:
-    """What is missing from the grid of every flow × every K × every seed with some run.
+    """Runs that are missing from the grid of all flows × all K × all seeds that occur.
 
-    Each set of conditions and protocol is a grid of its own. Every flow with K = 0 is the same
-    model, of which a sweep trains only one.
+    Each set of conditions and protocol is a separate grid. All flows with K = 0 are the same model,
+    and a sweep trains only one of them.
     """
     grids: dict[tuple[Conditions, str | None], dict[tuple[str, int], set[int]]]
     grids = defaultdict(lambda: defaultdict(set))

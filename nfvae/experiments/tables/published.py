@@ -1,4 +1,4 @@
-"""Published values to compare with measured ones, each with how it was measured."""
+"""Published values to compare with measured ones, and how they were measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +14,12 @@ class Published:
     Attributes:
         key: prefix of the source's columns in a file.
         label: name of the source in the head of a column.
-        binarizations: that the numbers compare with.
-        min_updates: of a run that the numbers compare with.
+        data: name of the data set.
+        binarizations: binarizations that are comparable with the numbers.
+        latent_dim: D.
+        min_updates: smallest number of updates of a comparable run.
         protocol: how the numbers were measured, for a note below the table.
-        digits: of each quantity after the decimal point.
+        digits: digits of each quantity after the decimal point.
         values: (flow, K) -> quantity -> nats per image.
     """
 
@@ -32,7 +34,7 @@ class Published:
     values: Mapping[tuple[str, int], Mapping[Quantity, float]]
 
     def compares_with(self, cell: Cell) -> bool:
-        """Whether data, binarization, likelihood, split and size agree; `protocol` names S."""
+        """Whether data, binarization, likelihood, split, D and number of updates agree."""
         conditions = cell.conditions
         found = (conditions.data, conditions.likelihood, conditions.split, conditions.latent_dim)
         return (
@@ -42,7 +44,7 @@ class Published:
         )
 
     def values_for(self, cell: Cell) -> Mapping[Quantity, float]:
-        """The values for a cell's flow and K; empty if none compare."""
+        """The values for a cell's flow and K; empty if there are none that are comparable."""
         return self.values.get((cell.flow, cell.K), {}) if self.compares_with(cell) else {}
 
 

@@ -1,4 +1,4 @@
-"""Reading a run from the files in its folder."""
+"""Read a run from the files in its folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ def read_run(folder: Path) -> Run | None:
     """A complete run: results.json and, if it was kept, config.yaml. None for a 2-D fit.
 
     Raises:
-        ResultsError, RunFolderError: a file is damaged, or they are of different runs.
+        ResultsError, RunFolderError: a file is damaged, or the files belong to different runs.
     """
     file = folder / "results.json"
     content = read_results_json(file)
@@ -47,7 +47,7 @@ def read_run(folder: Path) -> Run | None:
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    """A run's config.yaml; one of nfvae 0.1 with what that version left out or did not use."""
+    """A run's config.yaml; that of nfvae 0.1 is converted to the keys of this version."""
     config = read_config_file(file)
     config.setdefault("likelihood", {"name": BERNOULLI})
     if not all(isinstance(config.get(name, {}), Mapping) for name in SECTIONS):
@@ -62,7 +62,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 
 def _fill_in(content: dict[str, Any], config: Mapping[str, Any] | None) -> None:
-    """Add to results of nfvae 0.1 what only the configuration says."""
+    """Add keys that results of nfvae 0.1 lack, from the configuration."""
     config = {} if config is None else config
     defaults = {
         "train_on_val": _trained_on_val(config),
@@ -78,7 +78,7 @@ def _trained_on_val(config: Mapping[str, Any]) -> bool:
 
 
 def _check_same_run(file: Path, config: Mapping[str, Any], results: Results) -> None:
-    """Check that results.json was made with the settings of the config.yaml beside it."""
+    """Check that results.json was made with the settings of config.yaml."""
     expected = {
         "flow.name": results.flow,
         "K": results.K,
@@ -89,26 +89,28 @@ def _check_same_run(file: Path, config: Mapping[str, Any], results: Results) -> 
         "eval.checkpoint": results.checkpoint,
         "eval.num_samples": results.num_importance_samples,
     }
-    for name in ("binarization", "train_on_val"):  # options that not every data set has
+    for name in ("binarization", "train_on_val"):  # options that some data sets lack
         if name in config["data"]:
             expected[f"data.{name}"] = getattr(results, name)
     for key, value in expected.items():
         if (found := look_up(config, key)) != value:
             raise ResultsError(
-                f"{file} says {key}={one_line(found)}, results.json beside it was made with "
+                f"{file} has {key}={one_line(found)}, but the results.json beside it was made with "
                 f"{key}={value}; restore the config.yaml of that run"
             )
 
 
 def read_evaluation(run: Run, file: Path) -> Run:
-    """The run with the numbers of an evaluation_*.json, and the configuration that gives them.
+    """The run with the numbers and the `eval` settings of an evaluation_*.json.
 
     Raises:
         ResultsError, RunFolderError: the file is damaged, misnamed or of another model.
     """
     found = check(Evaluation, file, read_results_json(file))
     if file.name != f"evaluation_{found.split}.json":
-        raise ResultsError(f"{file} is of split={found.split}, so its name is wrong; rename it")
+        raise ResultsError(
+            f"{file} has split={found.split}, which does not match its name; rename it"
+        )
     results = run.results.model_copy(
         update={name: getattr(found, name) for name in Measured.model_fields}
     )
@@ -126,7 +128,7 @@ def read_evaluation(run: Run, file: Path) -> Run:
 
 
 def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: Path) -> None:
-    """Check that the evaluation is of the run's final model and data."""
+    """Check that the evaluation has the run's final model and data."""
     values = {
         "step": (found.step, results.measured_step),
         "data.binarization": (found.binarization, own.binarization),
@@ -135,7 +137,7 @@ def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: P
     for key, (of_file, of_run) in values.items():
         if None not in (of_file, of_run) and of_file != of_run:
             raise ResultsError(
-                f"{file} is of {key}={of_file}, the run's {found.checkpoint} checkpoint of "
+                f"{file} has {key}={of_file}, but the run's {found.checkpoint} checkpoint has "
                 f"{key}={of_run}; evaluate it again, or delete the file"
             )
 

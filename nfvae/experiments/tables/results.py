@@ -19,11 +19,11 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{8,128}$")]
 StandardError = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
-BERNOULLI, MLP = "bernoulli", "mlp"  # what files of nfvae 0.1, which do not say, were made with
+BERNOULLI, MLP = "bernoulli", "mlp"  # the only ones of nfvae 0.1, whose files do not name them
 
 
 class Conditions(NamedTuple):
-    """What numbers must share to be compared in one column."""
+    """Conditions that must be equal for numbers to be comparable."""
 
     data: Name
     binarization: Name
@@ -35,13 +35,13 @@ class Conditions(NamedTuple):
 
     @property
     def training_data(self) -> str:
-        """How the data were binarized, and whether validation images were trained on too."""
+        """The binarization, and whether the model was also trained on validation images."""
         also = ", trained on the validation images too" if self.train_on_val else ""
         how = "no" if self.binarization == "none" else self.binarization
         return f"{how} binarization{also}"
 
     def parts(self, equals: str = "=") -> list[str]:
-        """For example mnist, fixed, train_on_val, test, D=40, S=500."""
+        """The conditions as texts, for example mnist, fixed, train_on_val, test, D=40, S=500."""
         likelihood = [] if self.likelihood == BERNOULLI else [self.likelihood]
         trained = ["train_on_val"] if self.train_on_val else []
         sizes = {"D": self.latent_dim, "S": self.num_importance_samples}
@@ -50,7 +50,7 @@ class Conditions(NamedTuple):
 
 
 class Measured(BaseModel):
-    """What was measured of a model on a split; bounds in nats per image, means over its images."""
+    """Measurements of a model on a split; bounds are means over images, in nats per image."""
 
     model_config = STRICT
 
@@ -103,7 +103,7 @@ class Results(Measured):
 
     @property
     def gap(self) -> float | None:
-        """−ELBO − NLL: estimates KL(q(z|x) ‖ p(z|x)), from below in expectation."""
+        """−ELBO − NLL, an estimate of KL(q(z|x) ‖ p(z|x)); in expectation a lower bound."""
         return None if self.nll is None else self.neg_elbo - self.nll
 
     @property
@@ -113,7 +113,7 @@ class Results(Measured):
 
     @property
     def conditions(self) -> Conditions:
-        """What other results must share to be compared in one column."""
+        """The conditions under which other results are comparable."""
         return Conditions(*(getattr(self, name) for name in Conditions._fields))
 
 
@@ -127,7 +127,7 @@ class Run:
 
 
 class Unfinished(BaseModel):
-    """A run that has a config.yaml and no results.json, with the step it has reached."""
+    """A run with a config.yaml but no results.json, and the step that it has reached."""
 
     model_config = STRICT
 
@@ -143,7 +143,7 @@ class Unfinished(BaseModel):
 
     @property
     def budget(self) -> str:
-        """For example "50000 steps" or "80 epochs"."""
+        """The length of the run, for example "50000 steps" or "80 epochs"."""
         return f"{self.max_epochs} epochs" if self.max_epochs else f"{self.max_steps} steps"
 
 
@@ -151,10 +151,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def check(schema: type[M], file: Path, content: Mapping[str, Any]) -> M:
-    """The content of a file, once its keys and types are those that tables need.
+    """Check the keys and types of a file's content.
 
     Raises:
-        ResultsError: names the file and the first key that is missing or wrong.
+        ResultsError: a key is missing or wrong; the message names the file and the key.
     """
     try:
         return schema.model_validate(content)

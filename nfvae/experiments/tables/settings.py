@@ -1,4 +1,4 @@
-"""The settings that runs were trained with, as one would write them on the command line."""
+"""The settings of runs, written as on the command line."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from nfvae.experiments.tables.results import Run
 
 Settings = frozenset[tuple[str, str]]  # (key with dots, value as JSON)
 
-# Keys that a table's note names.
+# Keys in the note below a table.
 NOTED_KEYS = (
     "data.train_on_val",
     "optim.name",
@@ -40,9 +40,9 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
 
 
 def describe_settings(runs: Iterable[Run]) -> str:
-    """The main settings of runs, each value that occurs, and the options of each flow.
+    """The main settings of runs with all values that occur, and the options of each flow.
 
-    In `backticks`. Says so if a run has no config.yaml.
+    They are in `backticks`. If a run has no config.yaml, the text says so.
     """
     configs = [run.config for run in runs]
     known = [config for config in configs if config is not None]
@@ -73,7 +73,7 @@ def _describe(keys: Iterable[str], configs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def assignments(settings: Mapping[str, str], in_order: bool = True) -> str:
-    """For example "optim=adam optim.lr=0.001"; sorted by key if `in_order`."""
+    """Settings as text, such as "optim=adam optim.lr=0.001"; sorted by key if `in_order`."""
     pairs = sorted(settings.items()) if in_order else settings.items()
     return " ".join(f"{as_text(key.removesuffix('.name'))}={value}" for key, value in pairs)
 

@@ -14,9 +14,9 @@ OPTIONAL: dict[str, Value] = {"likelihood": BERNOULLI, "variant": ""}  # column 
 
 
 def csv_text(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> str:
-    """One row per cell. Numbers read back exactly; missing ones are empty.
+    """One row per cell. Numbers have all digits; missing ones are empty.
 
-    The columns of OPTIONAL are there only if some cell needs them.
+    The columns of OPTIONAL are left out if no cell needs them.
     """
     text = io.StringIO()
     rows = [dict(_row(cell, published)) for cell in cells]
@@ -31,7 +31,7 @@ def csv_text(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) 
 
 
 def _row(cell: Cell, published: Sequence[Published]) -> Iterator[tuple[str, Value]]:
-    """Names end in _mean and _std (over seeds), _se (over images, averaged over seeds)."""
+    """(column, value). _mean and _std are over seeds, _se is over images, averaged over seeds."""
     yield from cell.conditions._asdict().items()
     yield "protocol", cell.protocol
     yield "flow", cell.flow

@@ -30,7 +30,7 @@ def results(parent):
 def test_all_give_the_same_results(nfvae, tmp_path):
     ended = sweep(nfvae, "processes")
     assert ended.returncode == 0, ended.stderr
-    assert "4 combinations left out" in ended.stdout
+    assert "4 combinations skipped" in ended.stdout
     assert {path.name for path in (tmp_path / "processes").iterdir()} == set(RUNS)
     assert "trained     20 steps" in (tmp_path / "processes" / RUNS[0] / "train.log").read_text()
     for launcher in ("basic", "joblib", "submitit_local"):

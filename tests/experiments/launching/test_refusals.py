@@ -83,7 +83,7 @@ def test_what_is_complete_is_not_started_and_what_is_bad_alone_is_named(train, c
     complete("flow=planar", "K=2")
     status, out, error = train("-m", "flow=none,planar,full_rank", "K=0,2", NAMED)
     assert status == 1
-    assert "3 combinations left out" in out
+    assert "3 combinations skipped" in out
     assert "3 runs: 2 already complete, 0 to do" in out
     assert "error: flow=full_rank K=2: flow=full_rank" in error
     assert "1 of 3 runs failed" in error

@@ -13,8 +13,8 @@ from nfvae.experiments.launching.registration import register_plugins
 from ..processes import FAST
 
 NO_RUNS = [
-    ("seed=range(5,1)", "seed=range(5,1) gives no value"),
-    ("flow=glob(plnar*)", "flow=glob(plnar*) gives no value"),
+    ("seed=range(5,1)", "seed=range(5,1) has no values"),
+    ("flow=glob(plnar*)", "flow=glob(plnar*) has no values"),
 ]
 
 
@@ -43,10 +43,10 @@ def test_a_run_of_another_process_is_in_use(call, tmp_path):
         words = ["K=2", "seed=1,1", "run.dir=runs/s${seed}", *FAST]
         status, out, error = call("train", "-m", *words)
     assert status == 75
-    assert "1 combinations left out: given more than once" in out
+    assert "1 combinations skipped: given more than once" in out
     assert "1 runs: 0 already complete, 0 to do, 1 in use by another process" in out
-    assert "in use  runs/s1: another process works on it" in out
-    assert "1 of 1 runs are in use elsewhere. To try them again: python" in error
+    assert "in use  runs/s1: another process uses it" in out
+    assert "1 of 1 runs are in use by another process. To try them again: python" in error
     assert not (folder / "failure.txt").exists()
 
 

@@ -29,7 +29,7 @@ def logged(tmp_path):
 )
 def test_captions_name_the_split_that_is_drawn(logged, splits, said):
     captions = [graphic.caption for graphic in run_curves(logged(*splits), latent_dim=2)]
-    assert captions[0].startswith("−ELBO while training.")
+    assert captions[0].startswith("−ELBO during training.")
     assert captions[1].startswith(f"Terms of the {said} bound")
     assert captions[2].endswith(f"mean over 1,000 {said} images at step 4")
 

@@ -166,11 +166,14 @@ MNIST = {"name": "mnist", "binarization": "fixed"}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"K": 20}, "says K=20, results.json beside it was made with K=10"),
-        ({"protocol": "paper"}, "says protocol=paper, results.json beside it was made with"),
-        ({"data": MNIST | {"binarization": "dynamic"}}, "says data.binarization=dynamic"),
-        ({"eval": {"num_samples": 3, "checkpoint": "best"}}, "says eval.num_samples=3"),
-        ({"data": MNIST | {"train_on_val": True}}, "says data.train_on_val=True, results.json"),
+        ({"K": 20}, "has K=20, but the results.json beside it was made with K=10"),
+        ({"protocol": "paper"}, "has protocol=paper, but the results.json beside it was made with"),
+        ({"data": MNIST | {"binarization": "dynamic"}}, "has data.binarization=dynamic"),
+        ({"eval": {"num_samples": 3, "checkpoint": "best"}}, "has eval.num_samples=3"),
+        (
+            {"data": MNIST | {"train_on_val": True}},
+            "has data.train_on_val=True, but the results.json",
+        ),
         ({"flow": None}, "is not the configuration of a run"),
         ({"optim": [1]}, "is not the configuration of a run"),
         ({"trainer": "fast"}, "is not the configuration of a run"),

@@ -77,8 +77,8 @@ def test_an_evaluation_without_a_configuration(evaluated):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"step": 30000}, "is of step=30000, the run's best checkpoint of step=40000; evaluate"),
-        ({"checkpoint": "last"}, "is of step=40000, the run's last checkpoint of step=50000"),
+        ({"step": 30000}, "has step=30000, but the run's best checkpoint has step=40000; evaluate"),
+        ({"checkpoint": "last"}, "has step=40000, but the run's last checkpoint has step=50000"),
         ({"nll": ...}, "nll is missing"),
         ({"checkpoint": ...}, "checkpoint is missing"),
         ({"checkpoint": "newest"}, "checkpoint='newest' should be 'best' or 'last'"),
@@ -114,7 +114,7 @@ def test_a_copy_under_another_name_is_left_out(evaluated):
     folder, file = evaluated(split="val")
     file.rename(folder / "evaluation_val copy.json")
     (warning,) = collect([folder]).warnings
-    assert "is of split=val, so its name is wrong; rename it" in warning
+    assert "has split=val, unlike its name; rename it" in warning
 
 
 def test_other_entries_of_an_evaluation_are_ignored(evaluated):
