@@ -1,4 +1,4 @@
-"""A posterior's densities against one that is known in closed form: z = exp(z₀) is log-normal."""
+"""A posterior's densities against a closed form: z = exp(z₀) is log-normal."""
 
 import pytest
 import torch

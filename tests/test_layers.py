@@ -1,4 +1,4 @@
-"""The library half stands alone: it needs nothing of the experiments half or of its packages."""
+"""The library half does not need the experiments half or its packages."""
 
 import ast
 import subprocess
@@ -23,7 +23,7 @@ BLOCKED = (
     *("hydra", "omegaconf", "pydantic", "yaml", "matplotlib", "tensorboard", "jinja2"),
     *("torchvision", "tqdm", "markupsafe", "PIL", "nfvae.experiments"),
 )
-# What only someone with a configuration or a command line has heard of.
+# Words of configurations and command lines.
 FOREIGN_WORDS = ("trainer.", "data.root", "run.dir", "scripts/", ".yaml", "hydra", "omegaconf")
 
 

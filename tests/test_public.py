@@ -84,7 +84,7 @@ def test_each_class_and_function_has_an_example(name):
 
 
 def test_compose_is_the_function():
-    """Not the file of flows/ that has the same name, whichever was imported first."""
+    """Not the module of flows/ with the same name, in any order of imports."""
     code = "import nfvae; nfvae.Compose; print(nfvae.compose.__module__, nfvae.Compose.__module__)"
     assert in_a_fresh_process(code).split() == ["nfvae.experiments.api", "nfvae.flows.compose"]
 

@@ -1,4 +1,4 @@
-"""Names, their options, and parts from a module of the user's own."""
+"""Names, their options, and parts from a user's module."""
 
 import importlib
 import sys
@@ -97,7 +97,7 @@ def own_parts(tmp_path, monkeypatch):
         registry.update(entries)
 
 
-def test_parts_of_ones_own_are_found_by_name_and_trained(own_parts):
+def test_user_parts_are_found_by_name_and_trained(own_parts):
     data = load_dataset("my_squares", size=8)
     assert data.image_shape == (1, 8, 8)
     likelihood = LIKELIHOODS.find("my_bits")()

@@ -36,7 +36,7 @@ def test_new_images_are_of_the_prior_without_the_flow(tiny_vae, flow):
     assert not images.requires_grad
 
 
-def test_new_images_are_of_a_prior_of_ones_own():
+def test_new_images_are_of_a_users_prior():
     class Far(Prior):
         def log_prob(self, z):
             return torch.distributions.Normal(5.0, 1.0).log_prob(z).sum(-1)

@@ -47,7 +47,7 @@ def test_the_defaults_are_the_bound_to_the_bit(tiny_vae):
     assert not Objective(free_bits=0.1).is_bound
 
 
-def test_what_has_no_kl_term_takes_no_weights():
+def test_bounds_without_a_kl_term_take_no_weights():
     with pytest.raises(ValueError, match="annealing=energy does not"):
         Objective(annealing="energy", beta=2.0)
     with pytest.raises(ValueError, match="annealing=energy does not"):

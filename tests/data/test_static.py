@@ -1,4 +1,4 @@
-"""The embedded bits are the published ones, and a damaged archive is found out."""
+"""The embedded bits are the published ones, and a damaged archive is detected."""
 
 import hashlib
 from pathlib import Path

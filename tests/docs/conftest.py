@@ -15,7 +15,7 @@ REGISTRIES = (DATASETS, FLOWS, LIKELIHOODS, NETWORKS)
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """An empty current directory, importable; what is registered meanwhile is forgotten."""
+    """An empty, importable current directory; restores the registries afterwards."""
     before = [dict(registry) for registry in REGISTRIES]
     modules = set(sys.modules)
     monkeypatch.chdir(tmp_path)

@@ -40,7 +40,7 @@ def test_table_1_inside_the_box(name):
 
 @pytest.mark.parametrize("name", ["U2", "U3", "U4"])
 def test_wall_starts_at_the_box_and_rises(name):
-    """One period of w1 apart, the printed energy of U2 is the same; the wall is what differs."""
+    """The printed U2 has the period of w1; only the wall breaks it."""
     inside = ENERGIES[name](torch.tensor([[4.0, 0.5], [-4.0, 0.5]], dtype=torch.float64))
     expected = torch.tensor([table_1(name, z1, 0.5) for z1 in (4.0, -4.0)], dtype=torch.float64)
     torch.testing.assert_close(inside, expected)
@@ -82,7 +82,7 @@ def test_normalizers_have_closed_forms(name, widths):
 
 
 @pytest.mark.parametrize("name", ENERGIES)
-def test_nothing_of_a_target_lies_outside_the_square(name):
+def test_targets_have_no_mass_outside_the_square(name):
     edge = ENERGIES[name](Grid.square(10.0, 500).points)
     outside = Grid.square(10.0, 500).points.abs().amax(-1) > SQUARE.high[0]
     log_mass = Grid.square(10.0, 500).log_integral(torch.where(outside, -edge, -torch.inf))

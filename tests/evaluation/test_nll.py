@@ -91,7 +91,7 @@ def test_more_samples_lower_the_nll(tiny_vae, images):
     assert means[0] > means[1] > means[2]
 
 
-def test_an_image_has_the_same_nll_in_any_company(tiny_vae, images):
+def test_the_nll_of_an_image_does_not_depend_on_its_batch(tiny_vae, images):
     """In expectation: its noise is another, depending on the batch."""
     vae = tiny_vae().requires_grad_(False)
     repeats = range(200)

@@ -1,4 +1,4 @@
-"""Bad input to every script: one line that names what was wrong and what would be right.
+"""Bad input to every script: one line that says what is wrong and how to fix it.
 
 To read them all: NFVAE_SHOW=1 python -m pytest tests/test_bad_input.py -s
 """

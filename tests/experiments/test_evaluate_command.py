@@ -1,4 +1,4 @@
-"""evaluate.py: the same figures again, and those of other splits."""
+"""evaluate.py: the same numbers again, and those of other splits."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Hydra's own settings: honoured, or refused by one line before Hydra acts on them."""
+"""Hydra's own settings: supported, or refused with one line before Hydra uses them."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""The estimate of memory that a run is refused by."""
+"""The estimate of memory."""
 
 import resource
 
@@ -56,7 +56,7 @@ def test_what_training_keeps_is_what_the_optimizer_holds(make_config, optim):
     assert estimate == pytest.approx(held, rel=1e-3)  # a weight alone is taken for a step counter
 
 
-def test_any_number_of_steps_is_sized_at_once(make_config):
+def test_any_number_of_transforms_is_sized_at_once(make_config):
     with pytest.raises(ConfigError, match=r"K=1000000000000 .* need about .* make some of them"):
         check_memory(make_config("flow=iaf", "K=1000000000000"), SHAPE, CPU)
     check_memory(make_config("K=80"), SHAPE, CPU)

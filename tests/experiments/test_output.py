@@ -1,4 +1,4 @@
-"""Output that cannot be written ends nothing, unless it is what the command was for."""
+"""Output that cannot be written is an error only if the output is the command's result."""
 
 import errno
 import io
@@ -33,7 +33,7 @@ class Broken(io.StringIO):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_what_cannot_be_written_is_dropped(number):
+def test_text_that_cannot_be_written_is_dropped(number):
     stream = ForgivingStream(Broken(number))
     assert stream.write("abc") == 3
     print("more", file=stream)

@@ -24,7 +24,7 @@ def jacobian(flow: Coupling, z: torch.Tensor, context: torch.Tensor) -> torch.Te
 
 @every_coupling
 @pytest.mark.parametrize("dim", [2, 5])
-def test_a_step_moves_one_half_by_what_the_other_says(family, dim):
+def test_a_transform_moves_one_half_as_a_function_of_the_other(family, dim):
     flow = trained(family, dim, 1, context_size=0)
     order, (fixed, _) = flow.order[0], flow.sizes[0]
     a, b = order[:fixed], order[fixed:]
@@ -38,7 +38,7 @@ def test_a_step_moves_one_half_by_what_the_other_says(family, dim):
 
 @every_coupling
 @pytest.mark.parametrize("dim", [2, 5, 6])
-def test_a_pair_of_steps_moves_every_component(family, dim):
+def test_a_pair_of_transforms_moves_every_component(family, dim):
     flow = trained(family, dim, 6, context_size=0)
     for first, second in ((0, 1), (2, 3), (4, 5)):
         moved = [set(flow.order[k, flow.sizes[k][0] :].tolist()) for k in (first, second)]

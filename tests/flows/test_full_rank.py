@@ -41,7 +41,7 @@ def test_starts_as_the_identity_and_k_0_stays_it() -> None:
     assert FullRank(4, 0)(z, torch.zeros(0))[0].equal(z)
 
 
-def test_more_than_one_step_is_refused() -> None:
+def test_more_than_one_transform_is_refused() -> None:
     with pytest.raises(ValueError, match="K must be 0 or 1, got K=2"):
         FullRank(4, 2)
 

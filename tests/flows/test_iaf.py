@@ -23,7 +23,7 @@ def step_jacobian(flow: IAF, k: int, z: torch.Tensor, context: torch.Tensor) -> 
 
 @pytest.mark.parametrize("hidden_layers", [1, 2, 3])
 @pytest.mark.parametrize("dim", [1, 2, 5])
-def test_jacobians_are_triangular_with_the_order_reversed_between_steps(dim, hidden_layers):
+def test_jacobians_are_triangular_with_the_order_reversed_between_transforms(dim, hidden_layers):
     flow = trained(dim, 3, context_size=2, hidden_size=40, hidden_layers=hidden_layers)
     z, context = torch.randn(dim, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
     for k in range(3):
@@ -46,7 +46,7 @@ def test_no_path_through_the_masks_leads_from_a_later_component(hidden_size):
         assert paths[~later.repeat(2, 1)].all()
 
 
-def test_a_step_is_the_papers_gate():
+def test_a_transform_is_the_papers_gate():
     flow = trained(4, 1, context_size=2, hidden_size=12)
     z, context = torch.randn(7, 4, dtype=torch.float64), torch.randn(2, dtype=torch.float64)
     m, s = flow.conditioners[0](z, *flow.unpack(context)[0]).chunk(2, dim=-1)
@@ -66,7 +66,7 @@ def test_an_untrained_stack_scales_by_the_initial_gate(num_transforms):
     torch.testing.assert_close(log_det, expected, rtol=1e-4, atol=0)
 
 
-def test_steps_differ_and_the_context_matters():
+def test_transforms_differ_and_the_context_matters():
     flow = trained(4, 2, context_size=3)
     z = torch.randn(4, dtype=torch.float64)
     contexts = torch.randn(2, 3, dtype=torch.float64)

@@ -84,7 +84,7 @@ def test_autocast_leaves_float32_as_it_is(make_flow, draw_params, name):
     assert log_det.equal(expected_log_det)
 
 
-def test_shapes_can_be_had_without_computing(make_flow, name):
+def test_shapes_without_computing(make_flow, name):
     flow = make_flow(name, 3, 2, fused=False).to("meta")
     params = torch.empty(5, flow.param_size, device="meta", dtype=torch.float64)
     y, log_det = flow(torch.empty(2, 5, 3, device="meta", dtype=torch.float64), params)

@@ -1,4 +1,4 @@
-"""Planar flows against the paper's formulas, step by step and in exact arithmetic."""
+"""Planar flows against the paper's formulas, one by one and in exact arithmetic."""
 
 import mpmath
 import pytest
@@ -101,7 +101,7 @@ def test_determinant_against_exact_arithmetic_in_float32(constraint, wu):
 
 
 @every_constraint
-def test_strongly_contracting_steps_have_finite_gradients(constraint):
+def test_strongly_contracting_transforms_have_finite_gradients(constraint):
     flow = Planar(2, 2, constraint=constraint)
     params = torch.tensor([2.0, 0, 0, 2, -25, 1, 1, -25, 0, 0], requires_grad=True)
     z = torch.zeros(2, requires_grad=True)
@@ -112,7 +112,7 @@ def test_strongly_contracting_steps_have_finite_gradients(constraint):
 
 @every_constraint
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_without_w_a_step_is_a_translation(constraint, dtype):
+def test_without_w_a_transform_is_a_translation(constraint, dtype):
     # f(z) = z + u·tanh(b): the constraint has no direction to act along.
     flow = Planar(3, 2, constraint=constraint)
     params = torch.randn(4, flow.param_size, dtype=dtype)

@@ -117,7 +117,7 @@ def test_finite_in_float32(make_flow, draw_params, hint, name, num_transforms, s
             assert value.isfinite().all(), hint(flow, scale)
 
 
-def test_no_steps_are_the_identity(make_flow, name):
+def test_no_transforms_are_the_identity(make_flow, name):
     flow = make_flow(name, 3, 0)
     z, params = torch.randn(4, 2, 3), torch.zeros(2, 0)
     assert flow.param_size == flow.initial_params().numel() == 0

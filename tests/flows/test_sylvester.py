@@ -58,7 +58,7 @@ def test_q_has_orthonormal_columns(name, options, scale, dtype):
 
 @every_family
 @every_scale
-def test_a_step_is_the_papers_formula(name, options, scale):
+def test_a_transform_is_the_papers_formula(name, options, scale):
     flow = make(name, options)
     params = draw_params(flow, scale, 4)
     z = torch.randn(4, 5, dtype=torch.float64)
@@ -79,7 +79,7 @@ def test_a_step_is_the_papers_formula(name, options, scale):
 
 @every_family
 @every_scale
-def test_log_det_of_one_step_is_that_of_the_jacobian(name, options, scale):
+def test_log_det_of_one_transform_is_that_of_the_jacobian(name, options, scale):
     flow = make(name, options, num_transforms=2)
     params = draw_params(flow, scale, 8)
     z = torch.randn(8, 5, dtype=torch.float64)
@@ -159,7 +159,7 @@ def test_an_orthogonal_start_is_uniform_on_the_frames():
 
 @every_family
 @pytest.mark.parametrize("num_transforms", [1, 16, 80])
-def test_starts_as_the_identity_with_every_step_different(name, options, num_transforms):
+def test_starts_as_the_identity_with_every_transform_different(name, options, num_transforms):
     flow = make(name, options, num_transforms)
     params = flow.initial_params()
     z = torch.randn(10, 5)

@@ -1,4 +1,4 @@
-"""An encoder and a decoder of one's own, one class each, in a VAE."""
+"""A user's encoder and decoder, one class each, in a VAE."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A real process that is killed, stopped or out of disk ends, in the end, where an unbroken does.
+"""A process that is killed, stopped or out of disk, and resumed, ends like an uninterrupted one.
 
 NFVAE_KILLS=100 python -m pytest -m slow -s tests/training/test_kill.py -k random
 """
@@ -111,7 +111,7 @@ def test_killed_at_random_moments(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-def test_signal_saves_and_says_how_to_go_on(unbroken, tmp_path, number):
+def test_a_signal_saves_and_prints_how_to_resume(unbroken, tmp_path, number):
     folder = RunFolder(tmp_path / "run")
     process = start(folder.path)
     wait_until(folder.last.exists, process)
@@ -143,7 +143,7 @@ def test_where_nothing_more_can_be_written(unbroken, tmp_path, largest_file):
 
 
 @pytest.mark.slow
-def test_a_second_process_is_told_who_has_the_folder(unbroken, tmp_path):
+def test_a_second_process_reports_who_uses_the_folder(unbroken, tmp_path):
     folder = RunFolder(tmp_path / "run")
     first = start(folder.path)
     wait_until(folder.last.exists, first)

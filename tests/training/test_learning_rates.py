@@ -1,4 +1,4 @@
-"""Groups with rates of their own keep them through the schedule, a second `fit`, and a resume."""
+"""Parameter groups keep their rates through the schedule, a second `fit`, and a resume."""
 
 import pytest
 import torch

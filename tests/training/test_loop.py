@@ -194,12 +194,12 @@ def test_meter_names_the_first_bad_term():
 
 
 def test_learning_rate_warms_up_and_decays_to_zero():
-    course = [warmup_decay(1000, warmup_steps=10)(step) for step in range(1000)]
-    assert course[4] == pytest.approx(0.5, rel=1e-4)
-    assert max(course) == pytest.approx(1, rel=1e-3)
-    assert course[500] == pytest.approx(0.5)
-    assert 0 < course[-1] < 1e-5
-    assert all(math.isfinite(lr) for lr in course)
+    rates = [warmup_decay(1000, warmup_steps=10)(step) for step in range(1000)]
+    assert rates[4] == pytest.approx(0.5, rel=1e-4)
+    assert max(rates) == pytest.approx(1, rel=1e-3)
+    assert rates[500] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 1e-5
+    assert all(math.isfinite(lr) for lr in rates)
     steady = warmup_decay(1000, warmup_steps=10, decay="none")
     assert [steady(step) for step in (4, 9, 500, 999)] == [0.5, 1, 1, 1]
 

@@ -12,7 +12,7 @@ OWN = ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.5")
 
 @pytest.fixture
 def made(small_config):
-    """A VAE whose flow has weights of its own, with its optimizer."""
+    """A VAE whose flow has its own weights, with its optimizer."""
 
     def make(*overrides):
         config = small_config("flow=nice", "optim.weight_decay=0.1", *overrides)
@@ -35,7 +35,7 @@ def test_every_weight_is_in_one_group(made, overrides):
     [((), 1e-3, 0.1), (OWN, 3e-3, 0.5), (OWN[:1], 3e-3, 0.1), (OWN[1:], 1e-3, 0.5)],
 )
 def test_a_step_of_the_decoder_goes_by_its_own_rate_and_decay(made, overrides, lr, decay):
-    """The first step of AdamW is w (1 − η·decay) − η sign(gradient), η = course · lr."""
+    """The first step of AdamW is w (1 − η·decay) − η sign(gradient), η = schedule · lr."""
     vae, optimizer = made("optim.lr=1e-3", *overrides)
     before = {name: weight.detach().clone() for name, weight in vae.named_parameters()}
     for weight in vae.parameters():

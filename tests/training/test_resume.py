@@ -1,4 +1,4 @@
-"""A run that was stopped and went on is, bit for bit, one that was not."""
+"""A resumed run equals an uninterrupted one, bit for bit."""
 
 import json
 
@@ -66,7 +66,7 @@ def unbroken(small_config, tmp_path):
         ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.1"),
     ],
 )
-def test_stopped_and_resumed_equals_unbroken(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     small_config, tmp_path, unbroken, assert_same_run, stop_after, stop_at, overrides
 ):
     whole = unbroken(*overrides)

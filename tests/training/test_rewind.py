@@ -1,4 +1,4 @@
-"""trainer.on_nan=rewind: back to the last validation with half the learning rate, and on."""
+"""trainer.on_nan=rewind: return to the last validation, continue with half the learning rate."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ NO_WARMUP = "optim.warmup_steps=0"
 
 @pytest.fixture
 def breaks(monkeypatch):
-    """Poison the weights before some steps, until the run has gone back so many times."""
+    """Poison the weights before some steps, until the run has been rewound so often."""
     update = Training.update
 
     def at(*steps: int, until: int):
@@ -32,7 +32,7 @@ def breaks(monkeypatch):
     return at
 
 
-def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, events, capsys):
+def test_rewinds_and_continues_with_half_the_rate(small_config, tmp_path, breaks, events, capsys):
     breaks(23, until=1)
     folder = RunFolder(tmp_path / "run")
     results = run_training(small_config(*REWIND, NO_WARMUP), folder, StopRequest())
@@ -45,12 +45,12 @@ def test_goes_back_and_on_with_half_the_rate(small_config, tmp_path, breaks, eve
     shown = dict(events(folder)["train/lr"])
     optim = small_config(NO_WARMUP).optim
     schedule = warmup_decay(30, optim.warmup_steps, optim.decay)
-    course = {step: optim.lr * schedule(step) for step in (20, 25)}
-    assert shown[20] == pytest.approx(course[20])
-    assert shown[25] == pytest.approx(course[25] / 2)
+    rates = {step: optim.lr * schedule(step) for step in (20, 25)}
+    assert shown[20] == pytest.approx(rates[20])
+    assert shown[25] == pytest.approx(rates[25] / 2)
 
 
-def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, events):
+def test_logs_of_a_rewind_have_no_step_twice(small_config, tmp_path, breaks, events):
     breaks(8, 23, until=2)
     folder = RunFolder(tmp_path / "run")
     run_training(small_config(*REWIND), folder, StopRequest())
@@ -65,7 +65,7 @@ def test_what_is_shown_of_it_has_no_step_twice(small_config, tmp_path, breaks, e
     assert lines == [f'{{"step": {n}' for n in steps]
 
 
-def test_is_repeated_bit_for_bit_whenever_stopped(
+def test_a_rewind_is_reproducible_after_any_interruption(
     small_config, tmp_path, breaks, stop_after, events
 ):
     breaks(8, 23, until=2)
@@ -88,7 +88,7 @@ def test_is_repeated_bit_for_bit_whenever_stopped(
     }
 
 
-def test_not_for_ever(small_config, tmp_path, breaks, capsys):
+def test_the_number_of_rewinds_is_limited(small_config, tmp_path, breaks, capsys):
     breaks(23, until=99)
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(DivergenceError, match=r"loss .* step 23, .* 0\.25 .* after 2 rewinds"):
@@ -99,17 +99,18 @@ def test_not_for_ever(small_config, tmp_path, breaks, capsys):
     assert all(weight.isfinite().all() for weight in weights)
 
 
-def test_a_run_that_stopped_may_go_on_so(small_config, tmp_path, breaks):
+def test_a_stopped_run_can_resume_with_rewinds(small_config, tmp_path, breaks):
     breaks(23, until=1)
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(DivergenceError, match=r"resume with trainer\.on_nan=rewind"):
         run_training(small_config(), folder, StopRequest())
-    assert (
-        run_training(small_config("trainer.on_nan=rewind"), folder, StopRequest())["rewinds"] == 1
-    )
+    results = run_training(small_config("trainer.on_nan=rewind"), folder, StopRequest())
+    assert results["rewinds"] == 1
 
 
-def test_before_the_first_validation_it_is_the_start(small_config, tmp_path, breaks, capsys):
+def test_before_the_first_validation_it_rewinds_to_the_start(
+    small_config, tmp_path, breaks, capsys
+):
     breaks(4, until=1)
     run_training(small_config(*REWIND), RunFolder(tmp_path / "run"), StopRequest())
     assert "loss was not finite at step 4; back to step 0" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Training on the validation images too: nothing is chosen by them, and nothing else changes."""
+"""Training on the validation images too: there is no validation, and nothing else changes."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_bits_drawn_anew(small_config, tmp_path):
         evaluate(asked(folder, "train"))
 
 
-def test_a_model_that_went_wrong_is_not_gone_back_to(small_config, tmp_path, monkeypatch):
+def test_a_diverged_model_is_not_restored(small_config, tmp_path, monkeypatch):
     """Finite weights whose bound is not: found before they are kept as the last good state."""
     update = Training.update
     broken = []
@@ -71,7 +71,7 @@ def test_measures_the_last_step_and_says_nothing_of_validation(whole, events):
     assert load_vae(whole.path).sample(2).shape == (2, 1, 28, 28)
 
 
-def test_stopped_and_resumed_equals_unbroken(small_config, tmp_path, whole, stop_after):
+def test_a_resumed_run_equals_an_uninterrupted_one(small_config, tmp_path, whole, stop_after):
     folder = RunFolder(tmp_path / "stopped")
     with pytest.raises(Interrupted):
         run_training(small_config(*ALL), folder, stop_after(17))

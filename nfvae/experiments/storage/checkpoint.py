@@ -43,8 +43,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
         raise RunFolderError(
-            f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give the "
-            "same command again when the file can be read"
+            f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give "
+            "the same command again when the file can be read"
         ) from None
     content = _parse(path, data)
     found = content.get("format") if isinstance(content, dict) else type(content).__name__

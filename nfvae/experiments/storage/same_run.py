@@ -13,7 +13,6 @@ FREE_KEYS = frozenset(
         "run",
         "data.root",
         "device",
-        "flow.fused",
         "trainer.num_threads",
         "trainer.compile",
         "trainer.progress",

@@ -1,4 +1,4 @@
-"""Whatever a file of arrays holds, the answer is a data set or one line; nothing is executed."""
+"""Any file of arrays gives a data set or an error of one line; nothing is executed."""
 
 import gzip
 import io

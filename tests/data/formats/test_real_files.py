@@ -1,4 +1,4 @@
-"""The published files themselves, where the environment variable NFVAE_DATA names their folder."""
+"""The published files themselves, if the environment variable NFVAE_DATA names their folder."""
 
 import os
 import shutil

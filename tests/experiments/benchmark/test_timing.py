@@ -5,7 +5,7 @@ import pytest
 from nfvae.experiments.benchmark.timing import interleaved
 
 
-def test_medians_of_rounds_in_which_every_case_has_its_turn():
+def test_medians_of_rounds_that_run_every_case():
     order, now = [], [0.0]
     durations = {"a": iter([9, 9, 1, 5, 2]), "b": iter([9, 9, 3, 3, 8])}
 

@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture
 def start(tmp_path):
-    """Start fit_energy in a folder of its own; whatever is left of it is killed at the end."""
+    """Start fit_energy in its own folder; kill remaining processes at the end."""
     started = []
 
     def start(*words):
@@ -110,7 +110,7 @@ def test_a_killed_parent_leaves_no_workers(start):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_and_tells_how_to_resume(start, number):
+def test_a_signal_ends_all_and_prints_how_to_resume(start, number):
     process = start(LONG)
     pids = workers(process).values()
     process.send_signal(number)

@@ -1,4 +1,4 @@
-"""A sweep's jobs are composed faster than by Hydra, and to the same configurations."""
+"""A sweep's jobs are composed to the same configurations as by Hydra, but faster."""
 
 import pytest
 from hydra import initialize_config_dir

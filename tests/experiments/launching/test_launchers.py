@@ -1,4 +1,4 @@
-"""Every launcher trains the same runs in the same folders, each as its parent composed it."""
+"""Every launcher trains the same runs in the same folders, as composed by the parent process."""
 
 import importlib.util
 import json
@@ -62,7 +62,7 @@ def test_failures_of_runs_come_back(nfvae, tmp_path, launcher):
 
 @pytest.mark.slow
 def test_a_child_gets_what_its_parent_composed(nfvae, tmp_path):
-    """Folders that depend on Hydra's own values, and a YAML file that changes meanwhile."""
+    """Folders that depend on Hydra's values, and a YAML file that changes during the sweep."""
     group = tmp_path / "more" / "flow"
     group.mkdir(parents=True)
     (group / "mine.yaml").write_text("name: planar\nconstraint: paper\n")

@@ -18,12 +18,12 @@ def test_q0_alone_is_trained_once():
     assert names(without_repetitions(swept)) == [("planar", 10), ("none", 0)]
 
 
-def test_without_flow_none_the_first_of_no_steps_is_kept():
+def test_without_flow_none_the_first_flow_with_k_0_is_kept():
     swept = jobs(("planar", 0), ("radial", 0), ("radial", 2))
     assert names(without_repetitions(swept)) == [("planar", 0), ("radial", 2)]
 
 
-def test_flow_none_has_no_steps_whatever_else_is_swept():
+def test_flow_none_has_no_transforms_in_any_sweep():
     swept = jobs(("none", 2), ("none", 3), ("planar", 2))
     assert names(without_repetitions(swept)) == [("planar", 2)]
 

@@ -1,4 +1,4 @@
-"""Real processes that take a moment each."""
+"""Real, short processes."""
 
 import signal
 import subprocess
@@ -46,7 +46,7 @@ time.sleep(60)
 """
 
 
-def test_all_are_run_and_never_more_at_once_than_allowed(job):
+def test_all_jobs_run_with_at_most_num_workers_at_once(job):
     record = Record()
     jobs = [job(str(i), "import time; time.sleep(0.1)") for i in range(5)]
     outcomes = run_jobs(jobs, 2, StopRequest(), record)
@@ -55,7 +55,7 @@ def test_all_are_run_and_never_more_at_once_than_allowed(job):
     assert record.most == 2
 
 
-def test_one_that_fails_or_is_killed_does_not_keep_the_others(job):
+def test_a_job_that_fails_does_not_stop_the_others(job):
     jobs = [
         job("bad", "import sys; print('working'); sys.exit('error: K=-1 should be at least 0')"),
         job("killed", "import os; os.kill(os.getpid(), 9)"),
@@ -71,7 +71,7 @@ def test_one_that_fails_or_is_killed_does_not_keep_the_others(job):
     assert outcomes["good"].job.log.read_text() == "fine\n"
 
 
-def test_a_stop_lets_the_running_save_and_starts_no_more(job):
+def test_a_stop_saves_running_jobs_and_starts_no_more(job):
     stop, record = StopRequest(), Record()
     running, waiting = job("running", WAITS), job("waiting", "print(1)")
 
@@ -86,7 +86,7 @@ def test_a_stop_lets_the_running_save_and_starts_no_more(job):
     assert not waiting.log.exists()
 
 
-def test_an_error_meanwhile_leaves_no_process_behind(job):
+def test_an_exception_leaves_no_process_behind(job):
     record = Record()
     running = job("running", WAITS)
 

@@ -1,4 +1,4 @@
-"""What a sweep finds before it starts a process: through the real script, with none to start."""
+"""What a sweep checks before it starts processes, by the real script."""
 
 import json
 import runpy
@@ -66,7 +66,7 @@ BAD_FOR_ALL = [
 
 
 @pytest.mark.parametrize("case", BAD_FOR_ALL, ids=[row[0] for row in BAD_FOR_ALL])
-def test_what_is_bad_for_all_is_one_line(case, train, tmp_path):
+def test_an_error_of_all_runs_is_one_line(case, train, tmp_path):
     overrides, *said = case
     place = [] if "run.dir" in overrides else [NAMED]
     status, _, error = train("-m", *overrides.split(), *place)
@@ -78,7 +78,7 @@ def test_what_is_bad_for_all_is_one_line(case, train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_complete_is_not_started_and_what_is_bad_alone_is_named(train, complete):
+def test_complete_runs_are_skipped_and_bad_runs_are_named(train, complete):
     complete("flow=none", "K=0")
     complete("flow=planar", "K=2")
     status, out, error = train("-m", "flow=none,planar,full_rank", "K=0,2", NAMED)
@@ -105,7 +105,7 @@ def test_runs_that_lie_among_others_are_named_one_by_one(train, complete):
     assert "table.py outputs/planar_K2_seed0 outputs/planar_K3_seed0\n" in out
 
 
-def test_no_flow_without_k_0_is_told(train, complete):
+def test_a_sweep_without_k_0_says_so(train, complete):
     complete("flow=planar", "K=2")
     complete("flow=planar", "K=3")
     _, out, _ = train("-m", "flow=none,planar", "K=2,3", NAMED)

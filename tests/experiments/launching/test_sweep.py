@@ -1,4 +1,4 @@
-"""A real sweep, broken off and killed in the middle, ends as one that was not."""
+"""A sweep that is interrupted and killed, then resumed, ends like an uninterrupted one."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def holder(run):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 @pytest.mark.slow
-def test_broken_off_killed_and_started_again_it_ends_as_an_unbroken_one(tmp_path):
+def test_an_interrupted_sweep_gives_the_results_of_an_uninterrupted_one(tmp_path):
     whole = start(tmp_path / "whole")
     out, err = whole.communicate()
     assert whole.returncode == 0, err

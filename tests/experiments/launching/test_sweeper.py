@@ -1,4 +1,4 @@
-"""What the grid sweeper makes of a command line and of what its jobs return."""
+"""How the grid sweeper handles command lines and the results of its jobs."""
 
 import fcntl
 

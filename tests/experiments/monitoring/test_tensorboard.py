@@ -104,7 +104,7 @@ def test_histograms_are_of_the_values(tiny_vae):
     assert own.numel() == sum(p.numel() for p in iaf.flow.parameters())
 
 
-def test_histograms_of_no_steps_are_none(tiny_vae):
+def test_there_are_no_histograms_without_transforms(tiny_vae):
     posterior = tiny_vae("none", num_transforms=0).posterior(torch.zeros(5, 1, 4, 5).double())
     assert flow_histograms(posterior, posterior.transform_log_dets()) == {}
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: Chromium where there is one."""
+"""The page in a real browser, if Chromium is installed."""
 
 import json
 import shutil

@@ -57,7 +57,7 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
     assert captions() == [caption.replace("validation", "training") for caption in validated]
 
 
-def test_steps_of_the_flow_are_in_order_beyond_99(tmp_path, monkeypatch):
+def test_transforms_are_in_order_beyond_99(tmp_path, monkeypatch):
     drawn = []
     figure = curves.log_det_figure
     monkeypatch.setattr(

@@ -85,8 +85,8 @@ def test_an_evaluation_without_a_configuration(evaluated):
         ({"split": "all"}, "split='all' should be"),
         ({"elbo_draws": {"a": 1}}, "elbo_draws={'a': 1} should be a valid integer"),
         ({"step": "40000"}, "step='40000' should be a valid integer"),
-        ({"binarization": "static"}, "is of data.binarization=static, the run's best checkpoint"),
-        ({"train_on_val": True}, "is of data.train_on_val=True"),
+        ({"binarization": "static"}, "has data.binarization=static, but the run's best checkpoint"),
+        ({"train_on_val": True}, "has data.train_on_val=True"),
         ({"nll": "85"}, "nll='85' should be a valid number"),
         ({"num_importance_samples": 0}, "must be null exactly where"),
     ],
@@ -114,7 +114,7 @@ def test_a_copy_under_another_name_is_left_out(evaluated):
     folder, file = evaluated(split="val")
     file.rename(folder / "evaluation_val copy.json")
     (warning,) = collect([folder]).warnings
-    assert "has split=val, unlike its name; rename it" in warning
+    assert "has split=val, which does not match its name; rename it" in warning
 
 
 def test_other_entries_of_an_evaluation_are_ignored(evaluated):
