@@ -45,10 +45,10 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
         return [graphic.caption for graphic in sweep_curves(found.runs, found.unfinished)]
 
     validated = captions()
-    assert [caption.partition(" while")[0] for caption in validated] == ["planar: validation −ELBO"]
+    assert [caption.partition(" during")[0] for caption in validated] == ["planar: validation −ELBO"]
     logs = sorted(sweep.glob("*/metrics.jsonl"))
     logs[0].write_text(logs[0].read_text().replace("val/", "train/"))
-    assert [caption.partition(" while")[0] for caption in captions()] == [
+    assert [caption.partition(" during")[0] for caption in captions()] == [
         "no flow: training −ELBO",
         "planar: validation −ELBO",
     ]
