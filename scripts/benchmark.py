@@ -1,4 +1,4 @@
-"""Time flows, training steps, the NLL and the start: python scripts/benchmark.py."""
+"""Time flows, training steps, the NLL and start-up: python scripts/benchmark.py."""
 
 from nfvae.experiments.command_line.main import run
 

@@ -1,4 +1,4 @@
-"""Draw what a run has learned: python scripts/picture.py outputs/planar_K16_seed0."""
+"""Draw reconstructions and samples of a run: python scripts/picture.py outputs/planar_K16_seed0."""
 
 from nfvae.experiments.command_line.main import run
 

@@ -1,4 +1,4 @@
-"""q(z|x) beside p(z|x): python scripts/posterior_2d.py outputs/RUN."""
+"""Compare q(z|x) with p(z|x): python scripts/posterior_2d.py outputs/RUN."""
 
 from nfvae.experiments.command_line.main import run
 

@@ -1,4 +1,4 @@
-"""One HTML page of a run or a sweep: python scripts/report.py outputs/rezende2015."""
+"""Make an HTML page about a run or a sweep: python scripts/report.py outputs/rezende2015."""
 
 from nfvae.experiments.command_line.main import run
 

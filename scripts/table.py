@@ -1,4 +1,4 @@
-"""The papers' tables: python scripts/table.py outputs/rezende2015 --out outputs/tables."""
+"""Make tables of runs: python scripts/table.py outputs/rezende2015 --out outputs/tables."""
 
 from nfvae.experiments.command_line.main import run
 

@@ -1,4 +1,4 @@
-"""Train a VAE: python scripts/train.py flow=planar K=16; many with -m."""
+"""Train a VAE, or many with -m: python scripts/train.py flow=planar K=16."""
 
 from nfvae.experiments.command_line.main import run
 

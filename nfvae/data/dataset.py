@@ -94,7 +94,7 @@ class Dataset:
     Attributes:
         name: the registered name.
         train: images to train on.
-        val: images that choose the checkpoint; None if there are none or they are trained on.
+        val: images that choose the checkpoint; None without validation.
         test: images that results are measured on.
         binarization: how pixels became bits, see `nfvae.data.binarize.Binarization`; "none" for
             levels and reals.

@@ -166,6 +166,6 @@ def check_length(found: int, size: int, path: Path | str) -> None:
         DataError: the number differs from the one in the header.
     """
     if found != size:
-        fault = "is cut short" if found < size else "goes on after its end"
+        fault = "is cut short" if found < size else "has extra bytes at its end"
         more = " or more" if found > size else ""  # its reader may have stopped there
         raise DataError(f"{path} {fault}: {found} bytes{more}, must be {size}")

@@ -61,7 +61,7 @@ COMMANDS = {
         (("energy=U1", "flow=planar", "K=32"), ("comparison=rezende_figure3",)),
     ),
     "benchmark": Description(
-        "time flows, training steps, the NLL and the start", ((), ("parts=[flow]", "repeats=5"))
+        "time flows, training steps, the NLL and start-up", ((), ("parts=[flow]", "repeats=5"))
     ),
 }
 

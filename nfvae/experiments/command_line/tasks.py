@@ -54,7 +54,7 @@ def fit_energy(config: DictConfig) -> float | None:
 
 @hydra.main(version_base="1.3", config_path=PATH, config_name="benchmark")
 def benchmark(config: DictConfig) -> float | None:
-    """Time flows, training steps, the NLL and the start."""
+    """Time flows, training steps, the NLL and start-up."""
     from nfvae.experiments.commands.benchmark import benchmark
 
     return run_task(benchmark, config)

@@ -13,7 +13,7 @@ AXES = {
     "B": "B, images",
     "S": "S, samples per image (forward)",
 }
-LINES = {"nfvae": "whole stack", "loop": "one by one"}
+LINES = {"nfvae": "whole stack", "loop": "loop over transforms"}
 
 
 def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:

@@ -44,7 +44,7 @@ class Published:
         )
 
     def values_for(self, cell: Cell) -> Mapping[Quantity, float]:
-        """The values for a cell's flow and K; empty if there are none that are comparable."""
+        """The values for a cell's flow and K; empty if no value is comparable."""
         return self.values.get((cell.flow, cell.K), {}) if self.compares_with(cell) else {}
 
 

@@ -87,7 +87,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "npy: magic only": (b"\x93NUMPY", "header is damaged"),
     "npy: truncated header": (npy(LEVELS)[:50], "header is damaged"),
     "npy: truncated": (npy(LEVELS)[:-1], "is cut short"),
-    "npy: trailing": (npy(LEVELS) + b"\0", "goes on after its end"),
+    "npy: trailing": (npy(LEVELS) + b"\0", "has extra bytes at its end"),
     "npy: unknown version": (npy_header("{}", 9), "header is damaged"),
     "npy: header is no dictionary": (npy_header("[1, 2]\n"), "header is damaged"),
     "npy: header with code": (npy_header("__import__('os').mkdir('unpickled')\n"), "is damaged"),
@@ -142,7 +142,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     # IDX
     "idx: magic only": (IDX[:4], "is cut short"),
     "idx: truncated": (IDX[:-1], "is cut short: 495 bytes, must be 496"),
-    "idx: trailing": (IDX + b"\0", "goes on after its end"),
+    "idx: trailing": (IDX + b"\0", "has extra bytes at its end"),
     "idx: floats": (edited(IDX, 2, b"\x0d"), "is not IDX of this kind"),
     "idx: 9 axes": (edited(IDX, 3, b"\x09") + bytes(40), "is not IDX of this kind"),
     "idx: huge": (edited(IDX, 4, b"\xff" * 12), "is cut short"),
