@@ -138,7 +138,7 @@ def test_truncated_plain_file(tmp_path: Path) -> None:
 
 def test_trailing_bytes(tmp_path: Path) -> None:
     (tmp_path / LABELS.name).write_bytes(gzip.decompress(zipped()) + b"\0")
-    one_line(lambda: labels(tmp_path), LABELS.name, "goes on", "10009", "must be 10008")
+    one_line(lambda: labels(tmp_path), LABELS.name, "extra bytes", "10009", "must be 10008")
 
 
 def test_wrong_magic(tmp_path: Path) -> None:

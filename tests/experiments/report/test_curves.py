@@ -45,7 +45,8 @@ def test_a_sweep_is_drawn_where_it_validated(sweep):
         return [graphic.caption for graphic in sweep_curves(found.runs, found.unfinished)]
 
     validated = captions()
-    assert [caption.partition(" during")[0] for caption in validated] == ["planar: validation −ELBO"]
+    titles = [caption.partition(" during")[0] for caption in validated]
+    assert titles == ["planar: validation −ELBO"]
     logs = sorted(sweep.glob("*/metrics.jsonl"))
     logs[0].write_text(logs[0].read_text().replace("val/", "train/"))
     assert [caption.partition(" during")[0] for caption in captions()] == [
