@@ -1,6 +1,8 @@
 """A run that was stopped and went on is, bit for bit, one that was not."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -47,12 +49,18 @@ def metrics(folder):
     return [{k: v for k, v in line.items() if not k.startswith("system/")} for line in lines]
 
 
+DONE: dict[tuple[str, ...], Path] = {}
+"""Complete runs by their overrides; each test has a copy."""
+
+
 @pytest.fixture
-def unbroken(small_config, tmp_path):
+def unbroken(small_config, tmp_path, tmp_path_factory):
     def run(*overrides):
-        folder = RunFolder(tmp_path / "unbroken")
-        run_training(small_config(*overrides), folder, StopRequest())
-        return folder
+        if overrides not in DONE:
+            DONE[overrides] = tmp_path_factory.mktemp("done") / "run"
+            run_training(small_config(*overrides), RunFolder(DONE[overrides]), StopRequest())
+        shutil.copytree(DONE[overrides], tmp_path / "unbroken")
+        return RunFolder(tmp_path / "unbroken")
 
     return run
 
