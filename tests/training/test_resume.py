@@ -168,3 +168,17 @@ def test_a_part_of_the_wrong_shape_is_refused(small_config, unbroken, spoil):
     save_checkpoint(folder.last, content)
     with pytest.raises(CheckpointError, match=r"last\.pt does not fit"):
         run_training(small_config(), folder, StopRequest())
+
+
+def test_a_run_from_a_gpu_goes_on_with_a_note(small_config, unbroken, capsys):
+    """The state of a CUDA generator is 16 bytes; a CPU cannot take it."""
+    folder = unbroken()
+    folder.results.unlink()
+    content = load_checkpoint(folder.last)
+    del content["format"]
+    noise = {"generator": torch.zeros(16, dtype=torch.uint8), "step": 20}
+    save_checkpoint(folder.last, content | noise)
+    assert run_training(small_config(), folder, StopRequest())["steps"] == 30
+    assert (
+        "from another kind of device; the run goes on with other noise" in capsys.readouterr().err
+    )
