@@ -65,14 +65,12 @@ def unbroken(small_config, tmp_path, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("stop_at", [3, 10, 17])
+RADIAL = ("flow=radial", "optim=rmsprop", "optim.lr=1e-3")
+DECODER = ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.1")
+
+
 @pytest.mark.parametrize(
-    "overrides",
-    [
-        (),
-        ("flow=radial", "optim=rmsprop", "optim.lr=1e-3"),
-        ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.1"),
-    ],
+    ("overrides", "stop_at"), [((), 3), ((), 10), ((), 17), (RADIAL, 10), (DECODER, 17)]
 )
 def test_stopped_and_resumed_equals_unbroken(
     small_config, tmp_path, unbroken, assert_same_run, stop_after, stop_at, overrides
