@@ -99,11 +99,10 @@ def test_killed_after_the_last_checkpoint_repeats_those_steps(
             raise MemoryError
         update(self)
 
-    monkeypatch.setattr(Training, "update", dying_step)
-    with pytest.raises(MemoryError):
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(Training, "update", dying_step)
         run_training(small_config(), folder, StopRequest())
     assert load_checkpoint(folder.last)["step"] == 10
-    monkeypatch.undo()
     run_training(small_config(), folder, StopRequest())
     assert_same_run(folder, whole)
 
