@@ -17,8 +17,7 @@ from nfvae.data.files import expand
 from nfvae.data.npy import Array
 from nfvae.data.splitting import SplitSeed, cut
 from nfvae.errors import DataError
-from nfvae.likelihoods.base import Values
-from nfvae.networks.base import ImageShape
+from nfvae.images import ImageShape, Values
 
 PARTS: tuple[SplitName, ...] = ("train", "val", "test")
 

@@ -45,7 +45,7 @@ def estimate_nll(
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
-        ValueError: the split is dynamic.
+        ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -54,6 +54,7 @@ def estimate_nll(
     >>> estimate_nll(vae, split, num_samples=50, generator=torch.Generator()).num_importance_samples
     50
     """
+    vae.check_data(split.image_shape, split.values)
     nll = torch.cat(
         [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(IMAGES)]
     )
@@ -83,8 +84,6 @@ def nll(
     torch.Size([5])
     """
     vae.check(x)
-    if num_samples < 1:
-        raise ValueError(f"num_samples={num_samples} must be at least 1")
     with torch.inference_mode():
         return -log_evidence(vae, x, num_samples, generator)
 
@@ -100,7 +99,12 @@ def log_evidence(
 
     Each image is encoded once; the log of the running sum is kept in float64. The model is in
     evaluation mode meanwhile.
+
+    Raises:
+        ValueError: num_samples < 1.
     """
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
     with evaluation_mode(vae):
         posterior = vae.posterior(x, validate_args=False)
         total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)

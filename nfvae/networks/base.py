@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from nfvae.images import ImageShape
 from nfvae.registry import Registry
-
-ImageShape = tuple[int, int, int]
-"""Channels, height, width."""
 
 
 class Encoder(nn.Module, ABC):

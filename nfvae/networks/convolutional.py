@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from nfvae.networks.base import Decoder, ImageShape
+from nfvae.images import ImageShape
+from nfvae.networks.base import Decoder
 
 STRIDE = 4
 """Image side divided by the side of the smallest feature maps."""

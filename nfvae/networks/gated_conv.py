@@ -5,7 +5,8 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from nfvae.networks.base import Encoder, ImageShape, Networks, register
+from nfvae.images import ImageShape
+from nfvae.networks.base import Encoder, Networks, register
 from nfvae.networks.convolutional import (
     ConvolutionalDecoder,
     pad_images,

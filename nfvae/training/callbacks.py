@@ -11,7 +11,8 @@ from nfvae.evaluation import ElboEstimate, estimate_elbo
 from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
-from nfvae.training.state import Training, checked
+from nfvae.training.checks import checked
+from nfvae.training.state import Training
 
 
 class Callback:

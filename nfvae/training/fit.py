@@ -54,7 +54,7 @@ def fit(
         DivergenceError: a term or a weight became NaN or infinite.
         StopTraining: raised by a callback.
         StateError: `resume_from` is of another model or run.
-        ValueError: batch_size does not fit the data.
+        ValueError: the data do not fit the model, or the batch size the data.
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
     >>> data = load_dataset("mnist")
