@@ -28,6 +28,9 @@ class VAE(nn.Module):
         likelihood: p(x|z).
         prior: p(z); None is N(0, I).
 
+    Raises:
+        ValueError: the decoder takes another number of latents than the flow gives.
+
     >>> from nfvae import Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=40)
     >>> vae = VAE(encoder, Planar(40, 16), decoder, Bernoulli())
@@ -44,6 +47,10 @@ class VAE(nn.Module):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        if decoder.latent_dim not in (None, flow.dim):
+            raise ValueError(
+                f"the flow gives {flow.dim} latents and the decoder takes {decoder.latent_dim}"
+            )
         self.latent_dim = flow.dim
         self.flow = flow
         self.encoder = encoder

@@ -8,7 +8,7 @@ from nfvae.data import Dataset, Split
 from nfvae.evaluation import estimate_elbo, estimate_nll, nll
 from nfvae.flows import IAF, Compose, Identity, Planar, Radial
 from nfvae.likelihoods import Bernoulli, Gaussian
-from nfvae.networks import mlp
+from nfvae.networks import NETWORKS, mlp
 from nfvae.objective import elbo
 from nfvae.priors import Prior
 from nfvae.training import fit
@@ -149,6 +149,13 @@ def test_a_decoder_for_another_likelihood_is_refused(use):
     vae = VAE(encoder, Planar(2, 2), decoder, Gaussian())
     with pytest.raises(ValueError, match=r"Gaussian needs .* \[2, 4, 5\] .* out_channels=2$"):
         use(vae)
+
+
+@pytest.mark.parametrize("name", ["mlp", "gated_conv", "resnet"])
+def test_a_decoder_of_other_latents_is_refused(name):
+    encoder, decoder = NETWORKS[name](SHAPE, 3)
+    with pytest.raises(ValueError, match=r"^the flow gives 2 latents and the decoder takes 3$"):
+        VAE(encoder, Planar(2, 2), decoder, Bernoulli())
 
 
 def test_an_empty_batch_is_empty():

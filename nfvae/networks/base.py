@@ -66,6 +66,8 @@ class Decoder(nn.Module, ABC):
 
     image_shape: ImageShape
     """(C, H, W) of the images."""
+    latent_dim: int | None = None
+    """D, where the decoder states it: a VAE then compares it with its flow's."""
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class GatedConvDecoder(ConvolutionalDecoder):
             *_gated(nn.ConvTranspose2d(n, 2 * n, 5, stride=1, padding=2)),
             output,
         )
-        super().__init__(image_shape, out_channels, layers)
+        super().__init__(latent_dim, image_shape, out_channels, layers)
 
 
 @register("gated_conv")

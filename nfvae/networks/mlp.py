@@ -75,6 +75,7 @@ class MLPDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
+        self.latent_dim = latent_dim
         self.out_shape = (out_channels, *image_shape[1:])
         self.layers = hidden_layers(latent_dim, hidden, activation, layer_norm, dropout)
         self.output = nn.Linear(hidden[-1], prod(self.out_shape))

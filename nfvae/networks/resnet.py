@@ -120,6 +120,7 @@ class ResNetDecoder(ConvolutionalDecoder):
         nn.init.xavier_normal_(linear.weight)
         nn.init.zeros_(linear.bias)
         super().__init__(
+            latent_dim,
             image_shape,
             out_channels,
             nn.Sequential(

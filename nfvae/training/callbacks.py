@@ -19,7 +19,8 @@ class Callback:
     """Something that `fit` calls between updates; every method does nothing by default.
 
     The callbacks of a step run in the order of the list. State that a resumed run needs goes
-    through `state_dict` and `load_state_dict`, under the name of the callback's class.
+    through `state_dict` and `load_state_dict`, under the name of the callback's class, so only one
+    callback of a class can have one.
 
     >>> class StopAt(Callback):
     ...     def on_step(self, training):

@@ -146,7 +146,10 @@ class Training:
                 raise DivergenceError(f"weight {name} was not finite after step {self.step - 1}")
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values to go on from, bit for bit."""
+        """Tensors and plain values to go on from, bit for bit, in a loop of one's own.
+
+        `nfvae.training.state_dict` adds the callbacks' state, which `fit` needs.
+        """
         return {
             "model": self.vae.state_dict(),
             "optimizer": self.optimizer.state_dict(),
