@@ -10,8 +10,8 @@ import numpy.typing as npt
 from annotated_types import Gt, Lt
 
 from nfvae.data.array_files import read_arrays
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
 from nfvae.data.files import expand
 from nfvae.data.npy import Array

@@ -1,4 +1,4 @@
-"""From arrays of images to the splits of a data set."""
+"""From arrays of images, as they were read, to a data set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ Training is the first 50,000 images of the training file, validation its last 10
 file, as for MNIST. Papers on VAEs take grey levels as Bernoulli probabilities.
 """
 
+from nfvae.data.assemble import binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import binarized_dataset
 from nfvae.data.dataset import Dataset, register
 from nfvae.data.download import download as fetch
 from nfvae.data.files import CACHE, find_file, has_file, root_folder

@@ -6,8 +6,8 @@ file: the split of Larochelle & Murray (2011) and of the papers.
 
 from pathlib import Path
 
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
 from nfvae.data.files import find_file, root_folder
 from nfvae.data.idx import Bytes, IdxFile, read_idx_file

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nfvae.data.amat import Bytes, parse_amat
-from nfvae.data.binarized import Images
+from nfvae.data.assemble import Images
 from nfvae.data.dataset import SplitName
 from nfvae.data.files import check_digest, find_file, has_file, read_bytes
 from nfvae.data.npy import find_array, parse_npz
