@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -126,6 +126,7 @@ class Objective:
             group here: the KL of q(z|x) as a whole, averaged over the batch, costs nothing below λ.
 
     Raises:
+        ValueError: no such annealing, or fewer than one sample.
         ValueError: `beta` or `free_bits` with energy annealing, or `free_bits` with more than one
             sample: they weight a KL, which those bounds do not have as a term.
 
@@ -141,6 +142,11 @@ class Objective:
     free_bits: float = 0.0
 
     def __post_init__(self) -> None:
+        known = get_args(AnnealingKind)
+        if self.annealing not in known:
+            raise ValueError(f"annealing must be one of {', '.join(known)}, got {self.annealing!r}")
+        if self.num_samples < 1:
+            raise ValueError(f"num_samples={self.num_samples} must be at least 1")
         if self.annealing == "energy" and not self.is_bound:
             raise ValueError(
                 "beta and free_bits weight the KL, which annealing=energy does not; use "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nfvae.flows import Flow
+from nfvae.images import ImageShape, Values
 from nfvae.likelihoods import Likelihood
 from nfvae.networks import Decoder, Encoder
 from nfvae.posterior import FlowPosterior
@@ -27,6 +28,9 @@ class VAE(nn.Module):
         likelihood: p(x|z).
         prior: p(z); None is N(0, I).
 
+    Raises:
+        ValueError: the decoder takes another number of latents than the flow gives.
+
     >>> from nfvae import Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=40)
     >>> vae = VAE(encoder, Planar(40, 16), decoder, Bernoulli())
@@ -43,6 +47,10 @@ class VAE(nn.Module):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        if decoder.latent_dim not in (None, flow.dim):
+            raise ValueError(
+                f"the flow gives {flow.dim} latents and the decoder takes {decoder.latent_dim}"
+            )
         self.latent_dim = flow.dim
         self.flow = flow
         self.encoder = encoder
@@ -52,7 +60,7 @@ class VAE(nn.Module):
         self.prior = StandardNormal(flow.dim) if prior is None else prior
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> ImageShape:
         """(C, H, W)."""
         return self.decoder.image_shape
 
@@ -61,8 +69,8 @@ class VAE(nn.Module):
 
         Args:
             x: images, of the likelihood's kind of values.
-            validate_args: check shape and values of x. Training leaves that out, since its batches
-                come from a checked data set.
+            validate_args: check shape and values of x. Training and estimates leave that out:
+                they check the data set once, by `check_data`.
 
         Raises:
             ValueError: x has another shape or values that the likelihood does not accept.
@@ -89,9 +97,36 @@ class VAE(nn.Module):
             raise ValueError(f"images must be floating point, got {x.dtype}; use x.float()")
         self.likelihood.check(x)
 
+    def check_data(self, image_shape: ImageShape, values: Values) -> None:
+        """Check that a data set fits, by what it says of its images.
+
+        Args:
+            image_shape: (C, H, W) of its images.
+            values: what its pixels are.
+
+        Raises:
+            ValueError: images of another shape, or pixels that the likelihood does not accept.
+        """
+        if image_shape != self.image_shape:
+            raise ValueError(
+                f"the data are images of shape {list(image_shape)}, the model is one of "
+                f"{list(self.image_shape)}"
+            )
+        if values not in self.likelihood.accepts:
+            raise ValueError(
+                f"the data are {values}, and {type(self.likelihood).__name__} is a distribution of "
+                f"{' or '.join(self.likelihood.accepts)}"
+            )
+
     def decode(self, z: Tensor) -> Tensor:
-        """The likelihood's parameters: [*, D] -> [*, C·p, H, W]."""
+        """The likelihood's parameters: [*, D] -> [*, C·p, H, W].
+
+        Raises:
+            ValueError: the decoder gives another number of parameters than the likelihood takes.
+        """
         parameters: Tensor = self.decoder(z)
+        if parameters.shape[-3:] != self._parameter_shape:
+            raise self._decoder_error(f"gives {list(parameters.shape[-3:])}")
         return parameters
 
     def log_likelihood(self, z: Tensor, x: Tensor) -> Tensor:
@@ -117,8 +152,15 @@ class VAE(nn.Module):
         Args:
             mean: of the training images, [C, H, W], of bits strictly in (0, 1);
                 `data.train.mean()`.
+
+        Raises:
+            ValueError: the decoder gives another number of parameters than the likelihood takes.
         """
-        self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
+        parameters = self.likelihood.initial_parameters(mean)
+        try:
+            self.decoder.set_output_bias(parameters)
+        except RuntimeError as error:
+            raise self._decoder_error(f"does not take {list(parameters.shape)}") from error
 
     def inference_parameters(self) -> Iterator[nn.Parameter]:
         """Weights of q(z|x): encoder, head and flow."""
@@ -129,6 +171,19 @@ class VAE(nn.Module):
         """Weights of p(x, z): decoder, likelihood and prior."""
         for part in (self.decoder, self.likelihood, self.prior):
             yield from part.parameters()
+
+    @property
+    def _parameter_shape(self) -> ImageShape:
+        """(C·p, H, W), what the decoder must give for each latent."""
+        channels, height, width = self.image_shape
+        return channels * self.likelihood.parameters_per_channel, height, width
+
+    def _decoder_error(self, fault: str) -> ValueError:
+        return ValueError(
+            f"{type(self.likelihood).__name__} needs parameters of shape "
+            f"{list(self._parameter_shape)} and the decoder {fault}; make the networks with "
+            f"out_channels={self._parameter_shape[0]}"
+        )
 
 
 def make_head(num_features: int, flow: Flow) -> nn.Linear:

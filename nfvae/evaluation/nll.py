@@ -45,7 +45,7 @@ def estimate_nll(
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
-        ValueError: the split is dynamic.
+        ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -54,6 +54,7 @@ def estimate_nll(
     >>> estimate_nll(vae, split, num_samples=50, generator=torch.Generator()).num_importance_samples
     50
     """
+    vae.check_data(split.image_shape, split.values)
     images = max(MIN_IMAGES, rows_at_once(vae) // max(1, num_samples))
     with evaluation_mode(vae):
         nll = torch.cat(
@@ -85,8 +86,6 @@ def nll(
     torch.Size([5])
     """
     vae.check(x)
-    if num_samples < 1:
-        raise ValueError(f"num_samples={num_samples} must be at least 1")
     with torch.inference_mode(), evaluation_mode(vae):
         return -log_evidence(vae, x, num_samples, generator)
 
@@ -102,7 +101,12 @@ def log_evidence(
 
     Each image is encoded once; the log of the running sum is kept in float64. The model should be
     in evaluation mode.
+
+    Raises:
+        ValueError: num_samples < 1.
     """
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
     posterior = vae.posterior(x, validate_args=False)
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
     portion = max(1, rows_at_once(vae) // max(1, len(x)))

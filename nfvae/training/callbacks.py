@@ -11,14 +11,16 @@ from nfvae.evaluation import ElboEstimate, estimate_elbo
 from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
-from nfvae.training.state import Training, checked
+from nfvae.training.checks import checked
+from nfvae.training.state import Training
 
 
 class Callback:
     """Something that `fit` calls between updates; every method does nothing by default.
 
     The callbacks of a step run in the order of the list. State that a resumed run needs goes
-    through `state_dict` and `load_state_dict`, under the name of the callback's class.
+    through `state_dict` and `load_state_dict`, under the name of the callback's class, so only one
+    callback of a class can have one.
 
     >>> class StopAt(Callback):
     ...     def on_step(self, training):

@@ -45,7 +45,7 @@ def fit(
         seed: of the order of the images, and of the noise where `generator` is None.
         generator: of bits and noise, on the model's device.
         callbacks: called between updates, in this order.
-        resume_from: what `state_dict(training, callbacks)` gave in an earlier run.
+        resume_from: what `nfvae.training.state_dict(training, callbacks)` gave in an earlier run.
 
     Returns:
         The state at the end: step, optimizer, timing.
@@ -54,7 +54,7 @@ def fit(
         DivergenceError: a term or a weight became NaN or infinite.
         StopTraining: raised by a callback.
         StateError: `resume_from` is of another model or run.
-        ValueError: batch_size does not fit the data.
+        ValueError: the data do not fit the model, or the batch size the data.
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
     >>> data = load_dataset("mnist")
@@ -94,9 +94,19 @@ def fit(
 
 
 def state_dict(training: Training, callbacks: Sequence[Callback]) -> dict[str, Any]:
-    """Everything that `fit(…, resume_from=…)` goes on from: tensors and plain values."""
-    states = {type(callback).__name__: callback.state_dict() for callback in callbacks}
-    return training.state_dict() | {"callbacks": {k: v for k, v in states.items() if v}}
+    """Everything that `fit(…, resume_from=…)` goes on from: tensors and plain values.
+
+    Raises:
+        ValueError: two callbacks of one class have a state, and one of them would be lost.
+    """
+    states: dict[str, dict[str, Any]] = {}
+    for callback in callbacks:
+        if state := callback.state_dict():
+            name = type(callback).__name__
+            if name in states:
+                raise ValueError(f"only one callback of the class {name} can be resumed, not two")
+            states[name] = state
+    return training.state_dict() | {"callbacks": states}
 
 
 def load_state_dict(

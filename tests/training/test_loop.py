@@ -193,6 +193,11 @@ def test_meter_names_the_first_bad_term():
         meter.check()
 
 
+def test_an_unknown_decay_is_refused():
+    with pytest.raises(ValueError, match=r"^decay must be one of none, cosine, got 'cosin'$"):
+        warmup_decay(10, decay="cosin")
+
+
 def test_learning_rate_warms_up_and_decays_to_zero():
     course = [warmup_decay(1000, warmup_steps=10)(step) for step in range(1000)]
     assert course[4] == pytest.approx(0.5, rel=1e-4)

@@ -19,9 +19,9 @@ from nfvae.experiments.configuration.parts import (
     without_memory,
 )
 from nfvae.experiments.errors import ConfigError
+from nfvae.images import ImageShape
 
 BYTES = 4  # of a float32
-ImageShape = tuple[int, int, int]
 
 
 def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
