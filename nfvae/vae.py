@@ -47,6 +47,9 @@ class VAE(nn.Module):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        for part, kind in ((flow, Flow), (decoder, Decoder), (likelihood, Likelihood)):
+            if not isinstance(part, kind):
+                raise TypeError(f"a VAE takes a {kind.__name__} here, got {type(part).__name__}")
         if decoder.latent_dim not in (None, flow.dim):
             raise ValueError(
                 f"the flow gives {flow.dim} latents and the decoder takes {decoder.latent_dim}"

@@ -212,3 +212,12 @@ def test_a_prior_with_weights_is_trained():
     vae = small_vae(Identity(2), prior=Shifted())
     fit(vae, data, num_steps=5, batch_size=50)
     assert vae.prior.shift.abs().min() > 0
+
+
+def test_parts_in_the_wrong_order_or_not_built_are_refused():
+    encoder, decoder = mlp((1, 4, 4), 2, hidden=[5])
+    flow = Planar(2, 1)
+    with pytest.raises(TypeError, match="takes a Flow here, got MLPDecoder"):
+        VAE(encoder, decoder, flow, Bernoulli())
+    with pytest.raises(TypeError, match="takes a Likelihood here, got ABCMeta"):
+        VAE(encoder, flow, decoder, Bernoulli)

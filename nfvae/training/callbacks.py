@@ -97,6 +97,8 @@ class Validation(Callback):
         patience: int | None = None,
         on_rows: Callable[[int], None] = lambda rows: None,
     ) -> None:
+        if every < 1:
+            raise ValueError(f"every={every} must be at least 1")
         self.every = every
         self.num_draws = num_draws
         self.patience = patience

@@ -99,9 +99,10 @@ def test_killed_after_the_last_checkpoint_repeats_those_steps(
             raise MemoryError
         update(self)
 
-    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+    with monkeypatch.context() as patched:
         patched.setattr(Training, "update", dying_step)
-        run_training(small_config(), folder, StopRequest())
+        with pytest.raises(MemoryError):
+            run_training(small_config(), folder, StopRequest())
     assert load_checkpoint(folder.last)["step"] == 10
     run_training(small_config(), folder, StopRequest())
     assert_same_run(folder, whole)
