@@ -7,31 +7,6 @@ from typing import Any
 import torch
 
 
-def first_order_only(
-    backward: Callable[..., Any], name: str = "this operation", advice: str = ""
-) -> Callable[..., Any]:
-    """Make a backward pass raise under create_graph=True, where it would silently drop terms.
-
-    torch's own `once_differentiable` does not raise when the incoming gradients are constants.
-
-    Args:
-        backward: the `backward` of a torch.autograd.Function.
-        name: the operation's name, for the error message.
-        advice: what to do instead, appended to the error message.
-    """
-
-    @wraps(backward)
-    def checked(ctx: Any, *grads: Any) -> Any:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                f"{name} is differentiable once: it has no second derivative "
-                f"(create_graph=True){advice}"
-            )
-        return backward(ctx, *grads)
-
-    return checked
-
-
 class FirstOrderFunction(torch.autograd.Function):
     """A torch.autograd.Function whose `backward` gives first derivatives only.
 
@@ -44,9 +19,7 @@ class FirstOrderFunction(torch.autograd.Function):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.backward = staticmethod(  # type: ignore[method-assign]
-            first_order_only(cls.backward, cls.operation, cls.advice)
-        )
+        cls.backward = staticmethod(_once(cls, cls.backward))  # type: ignore[method-assign]
 
     @classmethod
     def call(cls, *args: Any) -> Any:
@@ -65,3 +38,21 @@ class FirstOrderFunction(torch.autograd.Function):
             f"{cls.operation} works under backward() only, not under torch.func (grad, vmap, jvp, "
             f"jacrev, …) or forward-mode derivatives{cls.advice}"
         )
+
+
+def _once(cls: type[FirstOrderFunction], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a backward pass raise under create_graph=True, where it would silently drop terms.
+
+    torch's own `once_differentiable` does not raise when the incoming gradients are constants.
+    """
+
+    @wraps(backward)
+    def checked(ctx: Any, *grads: Any) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                f"{cls.operation} is differentiable once: it has no second derivative "
+                f"(create_graph=True){cls.advice}"
+            )
+        return backward(ctx, *grads)
+
+    return checked

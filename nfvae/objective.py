@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -127,6 +127,7 @@ class Objective:
             gradient below λ.
 
     Raises:
+        ValueError: no such annealing, or fewer than one sample.
         ValueError: `beta` or `free_bits` with energy annealing, or `free_bits` with more than one
             sample. These bounds have no separate KL term to weight.
 
@@ -142,6 +143,11 @@ class Objective:
     free_bits: float = 0.0
 
     def __post_init__(self) -> None:
+        known = get_args(AnnealingKind)
+        if self.annealing not in known:
+            raise ValueError(f"annealing must be one of {', '.join(known)}, got {self.annealing!r}")
+        if self.num_samples < 1:
+            raise ValueError(f"num_samples={self.num_samples} must be at least 1")
         if self.annealing == "energy" and not self.is_bound:
             raise ValueError(
                 "beta and free_bits weight the KL, which annealing=energy does not; use "

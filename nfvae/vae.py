@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nfvae.flows import Flow
+from nfvae.images import ImageShape, Values
 from nfvae.likelihoods import Likelihood
 from nfvae.networks import Decoder, Encoder
 from nfvae.posterior import FlowPosterior
@@ -27,6 +28,9 @@ class VAE(nn.Module):
         likelihood: p(x|z).
         prior: p(z); None is N(0, I).
 
+    Raises:
+        ValueError: the decoder takes another number of latents than the flow gives.
+
     >>> from nfvae import Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=40)
     >>> vae = VAE(encoder, Planar(40, 16), decoder, Bernoulli())
@@ -43,6 +47,13 @@ class VAE(nn.Module):
         prior: Prior | None = None,
     ) -> None:
         super().__init__()
+        for part, kind in ((flow, Flow), (decoder, Decoder), (likelihood, Likelihood)):
+            if not isinstance(part, kind):
+                raise TypeError(f"a VAE needs a {kind.__name__} here, got {type(part).__name__}")
+        if decoder.latent_dim not in (None, flow.dim):
+            raise ValueError(
+                f"the flow has {flow.dim} latents, but the decoder needs {decoder.latent_dim}"
+            )
         self.latent_dim = flow.dim
         self.flow = flow
         self.encoder = encoder
@@ -52,7 +63,7 @@ class VAE(nn.Module):
         self.prior = StandardNormal(flow.dim) if prior is None else prior
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> ImageShape:
         """(C, H, W)."""
         return self.decoder.image_shape
 
@@ -61,8 +72,8 @@ class VAE(nn.Module):
 
         Args:
             x: images with values that the likelihood accepts.
-            validate_args: check shape and values of x. Training skips this, since its batches come
-                from a checked data set.
+            validate_args: check shape and values of x. Training and estimates skip this: they
+                check the data set once, by `check_data`.
 
         Raises:
             ValueError: x has another shape or values that the likelihood does not accept.
@@ -89,9 +100,36 @@ class VAE(nn.Module):
             raise ValueError(f"images must be floating point, got {x.dtype}; use x.float()")
         self.likelihood.check(x)
 
+    def check_data(self, image_shape: ImageShape, values: Values) -> None:
+        """Check that a data set fits this model.
+
+        Args:
+            image_shape: (C, H, W) of its images.
+            values: the kind of its pixel values.
+
+        Raises:
+            ValueError: the shape is another one, or the likelihood does not accept the values.
+        """
+        if image_shape != self.image_shape:
+            raise ValueError(
+                f"the data are images of shape {list(image_shape)}, but the model needs "
+                f"{list(self.image_shape)}"
+            )
+        if values not in self.likelihood.accepts:
+            raise ValueError(
+                f"the data are {values}, but {type(self.likelihood).__name__} needs "
+                f"{' or '.join(self.likelihood.accepts)}"
+            )
+
     def decode(self, z: Tensor) -> Tensor:
-        """The likelihood's parameters: [*, D] -> [*, C·p, H, W]."""
+        """The likelihood's parameters: [*, D] -> [*, C·p, H, W].
+
+        Raises:
+            ValueError: the decoder does not give the parameters that the likelihood needs.
+        """
         parameters: Tensor = self.decoder(z)
+        if parameters.shape[-3:] != self._parameter_shape:
+            raise self._decoder_error(f"gives {list(parameters.shape[-3:])}")
         return parameters
 
     def log_likelihood(self, z: Tensor, x: Tensor) -> Tensor:
@@ -117,8 +155,15 @@ class VAE(nn.Module):
         Args:
             mean: the mean training image `data.train.mean()`, [C, H, W]; for bits strictly between
                 0 and 1.
+
+        Raises:
+            ValueError: the decoder does not give the parameters that the likelihood needs.
         """
-        self.decoder.set_output_bias(self.likelihood.initial_parameters(mean))
+        parameters = self.likelihood.initial_parameters(mean)
+        try:
+            self.decoder.set_output_bias(parameters)
+        except RuntimeError as error:
+            raise self._decoder_error(f"does not take {list(parameters.shape)}") from error
 
     def inference_parameters(self) -> Iterator[nn.Parameter]:
         """Weights of q(z|x): encoder, head and flow."""
@@ -129,6 +174,19 @@ class VAE(nn.Module):
         """Weights of p(x, z): decoder, likelihood and prior."""
         for part in (self.decoder, self.likelihood, self.prior):
             yield from part.parameters()
+
+    @property
+    def _parameter_shape(self) -> ImageShape:
+        """(C·p, H, W), the shape of the decoder's output for each z."""
+        channels, height, width = self.image_shape
+        return channels * self.likelihood.parameters_per_channel, height, width
+
+    def _decoder_error(self, fault: str) -> ValueError:
+        return ValueError(
+            f"{type(self.likelihood).__name__} needs parameters of shape "
+            f"{list(self._parameter_shape)} and the decoder {fault}; make the networks with "
+            f"out_channels={self._parameter_shape[0]}"
+        )
 
 
 def make_head(num_features: int, flow: Flow) -> nn.Linear:

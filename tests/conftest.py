@@ -3,6 +3,7 @@
 And folders of runs whose numbers are made up, short enough to check by hand.
 """
 
+import functools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from nfvae.data import Dataset, load_dataset
 from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.flows import FLOWS
 from nfvae.likelihoods import Bernoulli
@@ -25,6 +27,23 @@ CONF = Path(__file__).parent.parent / "conf"
 def _one_thread_and_the_same_draws():
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@functools.cache
+def _read_once(options: str) -> Dataset:
+    return load_dataset(**json.loads(options))
+
+
+@pytest.fixture(autouse=True)
+def _data_are_read_once(monkeypatch):
+    """The embedded data sets, which tests do not change, once per process."""
+
+    def load(name: str, **options) -> Dataset:
+        if options.get("root") is not None or name != "mnist":
+            return load_dataset(name, **options)
+        return _read_once(json.dumps({"name": name, **options}))
+
+    monkeypatch.setattr("nfvae.experiments.configuration.parts.load_dataset", load)
 
 
 @pytest.fixture(scope="session")

@@ -140,3 +140,15 @@ def test_beta_rises_to_one_and_stays():
     assert betas == pytest.approx([0.01, 0.505, 0.999901, 1, 1])
     assert Objective().weight(0) == 1
     assert Objective(annealing="energy").weight(5000) == pytest.approx(0.505)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"annealing": "energie"}, "annealing must be one of none, energy, kl, got 'energie'"),
+        ({"num_samples": 0}, "num_samples=0 must be at least 1"),
+    ],
+)
+def test_what_is_no_objective_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Objective(**wrong)

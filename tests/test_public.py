@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import nfvae
+from nfvae.experiments.errors import ConfigError
 
 PACKAGE = Path(nfvae.__file__).parent
 
@@ -87,6 +88,20 @@ def test_compose_is_the_function():
     """Not the module of flows/ with the same name, in any order of imports."""
     code = "import nfvae; nfvae.Compose; print(nfvae.compose.__module__, nfvae.Compose.__module__)"
     assert in_a_fresh_process(code).split() == ["nfvae.experiments.api", "nfvae.flows.compose"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("flow=planr", "^flow=planr is unknown; known: compose, "),
+        ("trainer.max_stps=1", "did you mean trainer.max_steps"),
+        ("flow.constraint=papr", "^flow.constraint=papr should be"),
+    ],
+)
+def test_a_misspelled_override_is_one_line(override, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        nfvae.compose(override)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from nfvae.data import Dataset, Split
-from nfvae.evaluation import nll
+from nfvae.evaluation import estimate_elbo, estimate_nll, nll
 from nfvae.flows import IAF, Compose, Identity, Planar, Radial
-from nfvae.likelihoods import Bernoulli
-from nfvae.networks import mlp
+from nfvae.likelihoods import Bernoulli, Gaussian
+from nfvae.networks import NETWORKS, mlp
 from nfvae.objective import elbo
 from nfvae.priors import Prior
 from nfvae.training import fit
@@ -103,6 +103,61 @@ def test_no_samples_are_refused(use):
         use(small_vae(Planar(2, 2)), bits(3, torch.float32), num_samples=0)
 
 
+def of_the_whole_data(use):
+    return lambda vae, data: use(vae, data.test, 1, torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda vae, data: fit(vae, data, num_steps=1, batch_size=2),
+        of_the_whole_data(estimate_elbo),
+        of_the_whole_data(estimate_nll),
+    ],
+    ids=["fit", "estimate_elbo", "estimate_nll"],
+)
+@pytest.mark.parametrize(
+    ("shape", "values", "message"),
+    [
+        (SHAPE, "levels", "^the data are levels, but Bernoulli needs bits$"),
+        ((1, 5, 4), "bits", r"^the data are images of shape \[1, 5, 4\], .* \[1, 4, 5\]$"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(use, shape, values, message):
+    split = Split(torch.zeros(4, *shape, dtype=torch.uint8), values=values)
+    data = Dataset("black", split, None, split, "none", "")
+    with pytest.raises(ValueError, match=message):
+        use(small_vae(Planar(2, 2)), data)
+
+
+@pytest.mark.parametrize("use", [estimate_elbo, estimate_nll])
+def test_no_samples_of_a_split_are_refused(use):
+    with pytest.raises(ValueError, match=r"=0 must be at least 1$"):
+        use(small_vae(Planar(2, 2)), noise_images(4).test, 0, torch.Generator())
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda vae: vae.decode(torch.zeros(3, 2)),
+        lambda vae: vae.initialize_output(torch.full(SHAPE, 0.5)),
+    ],
+    ids=["decode", "initialize_output"],
+)
+def test_a_decoder_for_another_likelihood_is_refused(use):
+    encoder, decoder = mlp(SHAPE, 2, out_channels=1, hidden=[16])
+    vae = VAE(encoder, Planar(2, 2), decoder, Gaussian())
+    with pytest.raises(ValueError, match=r"Gaussian needs .* \[2, 4, 5\] .* out_channels=2$"):
+        use(vae)
+
+
+@pytest.mark.parametrize("name", ["mlp", "gated_conv", "resnet"])
+def test_a_decoder_of_other_latents_is_refused(name):
+    encoder, decoder = NETWORKS[name](SHAPE, 3)
+    with pytest.raises(ValueError, match=r"^the flow has 2 latents, but the decoder needs 3$"):
+        VAE(encoder, Planar(2, 2), decoder, Bernoulli())
+
+
 def test_an_empty_batch_is_empty():
     vae = small_vae(Compose([Planar(2, 2), IAF(2, 1), Radial(2, 1)]))
     x = torch.empty(0, *SHAPE)
@@ -157,3 +212,12 @@ def test_a_prior_with_weights_is_trained():
     vae = small_vae(Identity(2), prior=Shifted())
     fit(vae, data, num_steps=5, batch_size=50)
     assert vae.prior.shift.abs().min() > 0
+
+
+def test_parts_in_the_wrong_order_or_not_built_are_refused():
+    encoder, decoder = mlp((1, 4, 4), 2, hidden=[5])
+    flow = Planar(2, 1)
+    with pytest.raises(TypeError, match="needs a Flow here, got MLPDecoder"):
+        VAE(encoder, decoder, flow, Bernoulli())
+    with pytest.raises(TypeError, match="needs a Likelihood here, got ABCMeta"):
+        VAE(encoder, flow, decoder, Bernoulli)

@@ -7,8 +7,8 @@ x = data.train.batch(sampler.indices(step), generator)     # float32 [100, 1, 28
 mine = load_dataset("arrays", path="mine.npz")             # your own images
 """
 
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import DATASETS, Dataset, Split, SplitName, load_dataset, register
 from nfvae.data.sampler import BatchSampler
 from nfvae.registry import import_all

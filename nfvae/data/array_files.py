@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from nfvae.data.amat import parse_amat
 from nfvae.data.files import read_bytes
 from nfvae.data.idx import parse_idx
 from nfvae.data.mat import MAT_MAGIC, parse_mat
 from nfvae.data.npy import NPY_MAGIC, ZIP_MAGIC, Array, parse_npy, parse_npz
-from nfvae.data.static import parse_amat
 from nfvae.errors import DataError
 
 

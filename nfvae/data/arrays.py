@@ -10,15 +10,14 @@ import numpy.typing as npt
 from annotated_types import Gt, Lt
 
 from nfvae.data.array_files import read_arrays
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
 from nfvae.data.files import expand
 from nfvae.data.npy import Array
 from nfvae.data.splitting import SplitSeed, cut
 from nfvae.errors import DataError
-from nfvae.likelihoods.base import Values
-from nfvae.networks.base import ImageShape
+from nfvae.images import ImageShape, Values
 
 PARTS: tuple[SplitName, ...] = ("train", "val", "test")
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from nfvae.data.binarize import bernoulli
 from nfvae.errors import DataError
-from nfvae.likelihoods.base import Values
-from nfvae.networks.base import ImageShape
+from nfvae.images import ImageShape, Values
 from nfvae.registry import Registry
 
 SplitName = Literal["train", "val", "test"]
@@ -29,7 +28,7 @@ class Split:
             float32 where `values` is "reals".
         labels: int64 [N], or None if the source has none. Only figures use them.
         dynamic: every batch is a new Bernoulli(images/255) draw; only if `values` is "bits".
-        values: the kind of pixel values, see `nfvae.likelihoods.Values`.
+        values: the kind of pixel values, see `nfvae.images.Values`.
     """
 
     images: Tensor
@@ -39,6 +38,12 @@ class Split:
 
     def __len__(self) -> int:
         return self.images.shape[0]
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(C, H, W)."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
 
     def batch(self, index: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Images of these indices as a model sees them: int64 [B] -> float32 [B, C, H, W].
@@ -121,9 +126,8 @@ class Dataset:
 
     @property
     def image_shape(self) -> ImageShape:
-        """(C, H, W)."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+        """(C, H, W), the same in all splits."""
+        return self.train.image_shape
 
     @property
     def splits(self) -> dict[SplitName, Split]:

@@ -4,12 +4,13 @@ Training is the first 50,000 images of the training file, validation its last 10
 file, as for MNIST. Papers on VAEs take grey levels as Bernoulli probabilities.
 """
 
+from nfvae.data.assemble import binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import binarized_dataset
 from nfvae.data.dataset import Dataset, register
 from nfvae.data.download import download as fetch
 from nfvae.data.files import CACHE, find_file, has_file, root_folder
-from nfvae.data.mnist import IdxFile, read_idx_file, split_idx
+from nfvae.data.idx import IdxFile, read_idx_file
+from nfvae.data.mnist import split_idx
 
 # In the folder itself, or where torchvision.datasets.FashionMNIST(root) keeps them.
 LAYOUTS = (".", "FashionMNIST/raw", "raw")

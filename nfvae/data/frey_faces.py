@@ -10,8 +10,8 @@ give bits per dimension.
 import numpy as np
 
 from nfvae.data.array_files import read_arrays
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, register
 from nfvae.data.files import CACHE, find_file, has_file, root_folder
 from nfvae.data.npy import find_array

@@ -1,16 +1,41 @@
 """The IDX format of MNIST: a magic number, big-endian dimensions, then the bytes themselves."""
 
 import struct
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nfvae.data.files import check_length
+from nfvae.data.files import check_digest, check_length, read_start
 from nfvae.errors import DataError
 
+Bytes = npt.NDArray[np.uint8]
+
 _UINT8 = 0x08  # the format's code for unsigned bytes; the magic number is 0, 0, code, rank
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One published IDX file: its name, the array it holds, sha256 of its unzipped bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+def read_idx_file(file: IdxFile, path: Path, known_as: str) -> Bytes:
+    """Array of a published IDX file.
+
+    Raises:
+        DataError: the file is unreadable, or not the published one byte for byte.
+    """
+    # One more byte is read, so that extra bytes after the end are detected.
+    content = read_start(path, idx_size(file.shape) + 1)
+    array = parse_idx(content, file.shape, path)
+    check_digest(content, file.sha256, path, known_as)
+    return array
 
 
 def idx_size(shape: tuple[int, ...]) -> int:
@@ -18,7 +43,7 @@ def idx_size(shape: tuple[int, ...]) -> int:
     return 4 + 4 * len(shape) + prod(shape)
 
 
-def parse_idx(content: bytes, shape: tuple[int, ...] | None, path: Path) -> npt.NDArray[np.uint8]:
+def parse_idx(content: bytes, shape: tuple[int, ...] | None, path: Path) -> Bytes:
     """Array of unsigned bytes in IDX format: a read-only view of `content`.
 
     Args:

@@ -4,17 +4,13 @@ Training is the first 50,000 images of the training file, validation its last 10
 file: the split of Larochelle & Murray (2011) and of the papers.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
-from nfvae.data.files import check_digest, find_file, read_start, root_folder
-from nfvae.data.idx import idx_size, parse_idx
+from nfvae.data.files import find_file, root_folder
+from nfvae.data.idx import Bytes, IdxFile, read_idx_file
 from nfvae.data.static import read_static_mnist
 
 EMBEDDED = Path(__file__).parent / "mnist"
@@ -23,8 +19,6 @@ EMBEDDED = Path(__file__).parent / "mnist"
 LAYOUTS = (".", "MNIST/raw", "raw")
 
 NUM_TRAIN = 50_000
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @register("mnist")
@@ -69,15 +63,6 @@ def split_idx(
     }
 
 
-@dataclass(frozen=True)
-class IdxFile:
-    """One published IDX file: its name, the array it holds, sha256 of its unzipped bytes."""
-
-    name: str
-    shape: tuple[int, ...]
-    sha256: str
-
-
 TRAIN_IMAGES = IdxFile(
     "train-images-idx3-ubyte",
     (60_000, 28, 28),
@@ -111,16 +96,3 @@ def read_mnist_file(file: IdxFile, root: Path | None = None) -> Bytes:
     """
     path = find_file(file.name, EMBEDDED if root is None else root, LAYOUTS)
     return read_idx_file(file, path, f"MNIST {file.name}")
-
-
-def read_idx_file(file: IdxFile, path: Path, known_as: str) -> Bytes:
-    """Array of a published IDX file.
-
-    Raises:
-        DataError: the file is unreadable, or not the published one byte for byte.
-    """
-    # One more byte is read, so that extra bytes after the end are detected.
-    content = read_start(path, idx_size(file.shape) + 1)
-    array = parse_idx(content, file.shape, path)
-    check_digest(content, file.sha256, path, known_as)
-    return array

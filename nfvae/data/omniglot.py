@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nfvae.data.array_files import read_arrays
+from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
-from nfvae.data.binarized import Images, binarized_dataset
 from nfvae.data.dataset import Dataset, SplitName, register
 from nfvae.data.download import download as fetch
 from nfvae.data.download import fetch_url

@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from nfvae.data.binarized import Images
+from nfvae.data.assemble import Images
 from nfvae.data.dataset import SplitName
 
 SplitSeed = Annotated[int, Ge(0), Le(2**32 - 1)]

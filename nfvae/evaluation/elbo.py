@@ -59,7 +59,7 @@ def estimate_elbo(
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
-        ValueError: the split is dynamic.
+        ValueError: the split is dynamic or does not fit the model, or draws < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -69,6 +69,9 @@ def estimate_elbo(
     >>> bool(abs(estimate.neg_elbo - (estimate.distortion + estimate.kl)) < 1e-3)
     True
     """
+    vae.check_data(split.image_shape, split.values)
+    if draws < 1:
+        raise ValueError(f"draws={draws} must be at least 1")
     # Samples that are not decoded have their own generator, so that −ELBO does not depend on them.
     activity_seed = stream_seed(generator.initial_seed(), "activity")
     activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)

@@ -13,7 +13,7 @@ from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
-IMAGES = 10  # images encoded together; their samples are decoded in portions
+MIN_IMAGES = 10  # images encoded together, at least; more if each has few samples
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def estimate_nll(
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
-        ValueError: the split is dynamic.
+        ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
@@ -55,9 +55,12 @@ def estimate_nll(
     >>> estimate_nll(vae, split, num_samples=50, generator=torch.Generator()).num_importance_samples
     50
     """
-    nll = torch.cat(
-        [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(IMAGES)]
-    )
+    vae.check_data(split.image_shape, split.values)
+    images = max(MIN_IMAGES, rows_at_once(vae) // max(1, num_samples))
+    with evaluation_mode(vae):
+        nll = torch.cat(
+            [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(images)]
+        )
     return NllEstimate(float(nll.mean()), standard_error(nll), num_samples)
 
 
@@ -84,9 +87,7 @@ def nll(
     torch.Size([5])
     """
     vae.check(x)
-    if num_samples < 1:
-        raise ValueError(f"num_samples={num_samples} must be at least 1")
-    with torch.inference_mode():
+    with torch.inference_mode(), evaluation_mode(vae):
         return -log_evidence(vae, x, num_samples, generator)
 
 
@@ -99,16 +100,20 @@ def log_evidence(
 ) -> Tensor:
     """The estimate of log p(x) for images x [B, C, H, W], in nats: float64 [B].
 
-    Each image is encoded once; the log of the running sum is kept in float64. The model is in
-    evaluation mode during the estimate.
+    Each image is encoded once; the log of the running sum is kept in float64. The model should be
+    in evaluation mode.
+
+    Raises:
+        ValueError: num_samples < 1.
     """
-    with evaluation_mode(vae):
-        posterior = vae.posterior(x, validate_args=False)
-        total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
-        portion = max(1, rows_at_once(vae) // max(1, len(x)))
-        for start in range(0, num_samples, portion):
-            draw = posterior.draw((min(portion, num_samples - start),), generator)
-            log_weight = elbo_terms(vae, x, draw).log_weight.double()
-            total = torch.logaddexp(total, log_weight.logsumexp(0))
-            on_rows(log_weight.numel())
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
+    posterior = vae.posterior(x, validate_args=False)
+    total = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
+    portion = max(1, rows_at_once(vae) // max(1, len(x)))
+    for start in range(0, num_samples, portion):
+        draw = posterior.draw((min(portion, num_samples - start),), generator)
+        log_weight = elbo_terms(vae, x, draw).log_weight.double()
+        total = torch.logaddexp(total, log_weight.logsumexp(0))
+        on_rows(log_weight.numel())
     return total - log(num_samples)

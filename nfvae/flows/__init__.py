@@ -4,10 +4,7 @@ A family enters `FLOWS` by the decorator `@register("name")`. Every module of th
 imported, so adding a family is adding a file here.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
-
-from nfvae.flows.base import Flow
+from nfvae.flows.base import Flow, StepwiseFlow
 from nfvae.flows.compose import Compose
 from nfvae.flows.full_rank import FullRank
 from nfvae.flows.householder import Householder
@@ -20,9 +17,9 @@ from nfvae.flows.realnvp import RealNVP
 from nfvae.flows.registry import FLOWS, register
 from nfvae.flows.spline import Spline
 from nfvae.flows.sylvester import HouseholderSylvester, OrthogonalSylvester, TriangularSylvester
+from nfvae.registry import import_all
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+import_all(__name__, __path__)
 
 __all__ = [
     "FLOWS",
@@ -39,6 +36,7 @@ __all__ = [
     "Radial",
     "RealNVP",
     "Spline",
+    "StepwiseFlow",
     "TriangularSylvester",
     "register",
 ]

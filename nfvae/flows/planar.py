@@ -93,17 +93,17 @@ class Planar(StepwiseFlow):
     def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         if not self.fused:
             return super()._forward(z, params)
-        z_K, log_dets = self._fused(z, params)
+        z_K, log_dets = self._run_fused(z, params)
         return z_K, from_rows(log_dets.sum(1), z.shape[:-1])
 
     def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         if not self.fused:
             return super()._transform_log_dets(z, params)
-        _, log_dets = self._fused(z, params)
+        _, log_dets = self._run_fused(z, params)
         shape = Size([*z.shape[:-1], self.num_transforms])
         return from_rows(log_dets.mT, shape).movedim(-1, 0)
 
-    def _fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def _run_fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """z_K [*sample, *batch, D] and the log-dets of the transforms as rows, [B, K, S]."""
         batch = params.shape[:-1]
         z_K, log_dets = PlanarStack.call(

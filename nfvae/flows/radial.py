@@ -88,16 +88,16 @@ class Radial(StepwiseFlow):
     def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         if not self.fused:
             return super()._forward(z, params)
-        z_K, log_dets = self._fused(z, params)
+        z_K, log_dets = self._run_fused(z, params)
         return z_K, from_rows(log_dets.sum(0), z.shape[:-1])
 
     def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
         if not self.fused:
             return super()._transform_log_dets(z, params)
-        _, log_dets = self._fused(z, params)
+        _, log_dets = self._run_fused(z, params)
         return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])
 
-    def _fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def _run_fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """z_K [*sample, *batch, D] and the log-dets of the transforms as rows, [K, B, S]."""
         batch = params.shape[:-1]
         B, K, D = batch.numel(), self.num_transforms, self.dim

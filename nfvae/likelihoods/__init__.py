@@ -1,6 +1,7 @@
 """Likelihoods p(x|z) by name."""
 
-from nfvae.likelihoods.base import LIKELIHOODS, Likelihood, Measure, Values, register
+from nfvae.images import Values
+from nfvae.likelihoods.base import LIKELIHOODS, Likelihood, Measure, register
 from nfvae.likelihoods.bernoulli import Bernoulli
 from nfvae.likelihoods.categorical import Categorical
 from nfvae.likelihoods.continuous_bernoulli import ContinuousBernoulli

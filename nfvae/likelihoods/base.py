@@ -10,10 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nfvae.images import Values
 from nfvae.registry import Registry
-
-Values = Literal["bits", "levels", "reals"]
-"""Kinds of pixel values: 0 or 1; 256 levels 0/255 … 255/255; or real numbers."""
 
 Measure = Literal["mass", "density"]
 """Whether a likelihood's log_prob is the logarithm of a probability or of a density.

@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from nfvae.images import ImageShape
 from nfvae.registry import Registry
-
-ImageShape = tuple[int, int, int]
-"""Channels, height, width."""
 
 
 class Encoder(nn.Module, ABC):
@@ -68,6 +66,8 @@ class Decoder(nn.Module, ABC):
 
     image_shape: ImageShape
     """(C, H, W) of the images."""
+    latent_dim: int | None = None
+    """D, or None if the decoder does not state it; a VAE compares it with that of its flow."""
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from nfvae.networks.base import Decoder, ImageShape
+from nfvae.images import ImageShape
+from nfvae.networks.base import Decoder
 
 STRIDE = 4
 """Image side divided by the side of the smallest feature maps."""
@@ -48,6 +49,7 @@ class ConvolutionalDecoder(Decoder):
     weights, but it is not trained and does not count as a parameter.
 
     Args:
+        latent_dim: D.
         image_shape: (C, H, W).
         out_channels: C·p.
         layers: the network, [N, D] -> [N, C·p, H′, W′].
@@ -55,8 +57,11 @@ class ConvolutionalDecoder(Decoder):
 
     offset: Tensor
 
-    def __init__(self, image_shape: ImageShape, out_channels: int, layers: nn.Module) -> None:
+    def __init__(
+        self, latent_dim: int, image_shape: ImageShape, out_channels: int, layers: nn.Module
+    ) -> None:
         super().__init__()
+        self.latent_dim = latent_dim
         self.image_shape = image_shape
         self.layers = layers
         self.register_buffer("offset", torch.zeros(out_channels, *image_shape[1:]))

@@ -5,7 +5,8 @@ from typing import Annotated
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from nfvae.networks.base import Encoder, ImageShape, Networks, register
+from nfvae.images import ImageShape
+from nfvae.networks.base import Encoder, Networks, register
 from nfvae.networks.convolutional import (
     ConvolutionalDecoder,
     pad_images,
@@ -78,7 +79,7 @@ class GatedConvDecoder(ConvolutionalDecoder):
             *_gated(nn.ConvTranspose2d(n, 2 * n, 5, stride=1, padding=2)),
             output,
         )
-        super().__init__(image_shape, out_channels, layers)
+        super().__init__(latent_dim, image_shape, out_channels, layers)
 
 
 @register("gated_conv")

@@ -8,7 +8,8 @@ import torch
 from annotated_types import Ge, Le, Len, Lt
 from torch import Tensor, nn
 
-from nfvae.networks.base import Decoder, Encoder, ImageShape, Networks, register
+from nfvae.images import ImageShape
+from nfvae.networks.base import Decoder, Encoder, Networks, register
 
 Activation = Literal["silu", "relu", "gated"]
 ACTIVATIONS: Mapping[Activation, Callable[[], nn.Module]] = {
@@ -74,6 +75,7 @@ class MLPDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.image_shape = image_shape
+        self.latent_dim = latent_dim
         self.out_shape = (out_channels, *image_shape[1:])
         self.layers = hidden_layers(latent_dim, hidden, activation, layer_norm, dropout)
         self.output = nn.Linear(hidden[-1], prod(self.out_shape))
@@ -109,7 +111,7 @@ def mlp(
         activation, layer_norm, dropout: see `hidden_layers`.
 
     Raises:
-        ValueError: there is no hidden layer.
+        ValueError: there is no hidden layer, or no such activation.
 
     >>> encoder, decoder = mlp((1, 28, 28), latent_dim=40)
     """
@@ -139,7 +141,13 @@ def hidden_layers(
     `layer_norm` normalizes Wx + b (in gated layers together with Vx + c) before the activation (Ba
     et al. 2016). `dropout` is the probability that a hidden unit is set to zero in a training step
     (Srivastava et al. 2014); in evaluation mode nothing is dropped.
+
+    Raises:
+        ValueError: the activation is unknown.
     """
+    if activation not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise ValueError(f"activation must be one of {known}, got {activation!r}")
     layers: list[nn.Module] = []
     for size in hidden:
         if activation == "gated":

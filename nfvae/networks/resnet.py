@@ -8,7 +8,8 @@ import torch
 from annotated_types import Ge, Le, Len
 from torch import Tensor, nn
 
-from nfvae.networks.base import Encoder, ImageShape, Networks, register
+from nfvae.images import ImageShape
+from nfvae.networks.base import Encoder, Networks, register
 from nfvae.networks.convolutional import (
     ConvolutionalDecoder,
     pad_images,
@@ -121,6 +122,7 @@ class ResNetDecoder(ConvolutionalDecoder):
         nn.init.xavier_normal_(linear.weight)
         nn.init.zeros_(linear.bias)
         super().__init__(
+            latent_dim,
             image_shape,
             out_channels,
             nn.Sequential(

@@ -11,14 +11,16 @@ from nfvae.evaluation import ElboEstimate, estimate_elbo
 from nfvae.evaluation.mode import evaluation_mode
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
-from nfvae.training.state import Training, checked
+from nfvae.training.checks import checked
+from nfvae.training.state import Training
 
 
 class Callback:
     """Base class of callbacks, which `fit` calls between updates. Its methods do nothing.
 
     The callbacks run in the order of the list. State that a resumed run needs is saved by
-    `state_dict` and restored by `load_state_dict`, under the name of the callback's class.
+    `state_dict` and restored by `load_state_dict`, under the name of the callback's class, so only
+    one callback of a class can have state.
 
     >>> class StopAt(Callback):
     ...     def on_step(self, training):
@@ -95,6 +97,8 @@ class Validation(Callback):
         patience: int | None = None,
         on_rows: Callable[[int], None] = lambda rows: None,
     ) -> None:
+        if every < 1:
+            raise ValueError(f"every={every} must be at least 1")
         self.every = every
         self.num_draws = num_draws
         self.patience = patience

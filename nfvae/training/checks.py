@@ -1,10 +1,22 @@
-"""Checks of stored weights and optimizer states, before torch uses them."""
+"""Checks of a stored state, before it is used: plain values, weights and optimizer states."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
+
+
+def checked(state: Mapping[str, Any], name: str, kind: type) -> Any:
+    """An entry of exactly this type.
+
+    Raises:
+        KeyError, TypeError: the entry is missing or has another type.
+    """
+    value = state[name]
+    if type(value) is not kind:
+        raise TypeError(f"{name} is {value!r:.40}, must be {kind.__name__}")
+    return value
 
 
 def check_weights(model: nn.Module, stored: object) -> None:

@@ -45,7 +45,8 @@ def fit(
         seed: for the order of the images and dropout, and for the noise if `generator` is None.
         generator: for bits and noise, on the model's device.
         callbacks: called between updates, in this order.
-        resume_from: what `state_dict(training, callbacks)` returned in an earlier run.
+        resume_from: the result of `nfvae.training.state_dict(training, callbacks)` in an earlier
+            run.
 
     Returns:
         The final state: step, optimizer, timing.
@@ -54,7 +55,7 @@ def fit(
         DivergenceError: a term or a weight became NaN or infinite.
         StopTraining: raised by a callback.
         StateError: `resume_from` belongs to another model or run.
-        ValueError: batch_size does not fit the data.
+        ValueError: the data do not fit the model, or the batch size does not fit the data.
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
     >>> data = load_dataset("mnist")
@@ -94,9 +95,19 @@ def fit(
 
 
 def state_dict(training: Training, callbacks: Sequence[Callback]) -> dict[str, Any]:
-    """The state that `fit(…, resume_from=…)` needs: tensors and plain values."""
-    states = {type(callback).__name__: callback.state_dict() for callback in callbacks}
-    return training.state_dict() | {"callbacks": {k: v for k, v in states.items() if v}}
+    """The state that `fit(…, resume_from=…)` needs: tensors and plain values.
+
+    Raises:
+        ValueError: two callbacks of the same class have state; one of them would be lost.
+    """
+    states: dict[str, dict[str, Any]] = {}
+    for callback in callbacks:
+        if state := callback.state_dict():
+            name = type(callback).__name__
+            if name in states:
+                raise ValueError(f"only one callback of the class {name} can be resumed, not two")
+            states[name] = state
+    return training.state_dict() | {"callbacks": states}
 
 
 def load_state_dict(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import cos, pi
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import optim
 
@@ -19,10 +19,16 @@ def constant(step: int) -> float:
 def warmup_decay(num_steps: int, warmup_steps: int = 0, decay: Decay = "cosine") -> Schedule:
     """Linear warm-up, times a half cosine that ends at 0 (or times 1 without decay).
 
+    Raises:
+        ValueError: no such decay.
+
     >>> schedule = warmup_decay(num_steps=1000, warmup_steps=10)
     >>> schedule(0), round(schedule(500), 3)
     (0.1, 0.5)
     """
+
+    if decay not in get_args(Decay):
+        raise ValueError(f"decay must be one of {', '.join(get_args(Decay))}, got {decay!r}")
 
     def factor(step: int) -> float:
         warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0

@@ -12,7 +12,7 @@ from nfvae.data import BatchSampler, Dataset
 from nfvae.errors import DivergenceError
 from nfvae.objective import ElboTerms, Objective, elbo_terms
 from nfvae.seeds import stream_seed
-from nfvae.training.checks import check_optimizer_state, check_weights
+from nfvae.training.checks import check_optimizer_state, check_weights, checked
 from nfvae.training.meter import Meter
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
@@ -28,6 +28,9 @@ class Training:
     generator.
 
     Args: those of `fit`.
+
+    Raises:
+        ValueError: the data do not fit the model, or the batch size the data.
 
     Attributes:
         step: updates done.
@@ -62,6 +65,7 @@ class Training:
         seed: int = 0,
         generator: torch.Generator | None = None,
     ) -> None:
+        vae.check_data(data.image_shape, data.values)
         self.device = next(vae.parameters()).device
         self.vae = vae.train()
         self.has_dropout = any(isinstance(module, _DropoutNd) for module in vae.modules())
@@ -142,7 +146,10 @@ class Training:
                 raise DivergenceError(f"weight {name} was not finite after step {self.step - 1}")
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values from which a run resumes bit for bit."""
+        """Tensors and plain values from which a custom loop resumes bit for bit.
+
+        `nfvae.training.state_dict` adds the callbacks' state, which `fit` needs.
+        """
         return {
             "model": self.vae.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -190,15 +197,3 @@ class Training:
             self.generator.set_state(state.cpu())
         else:
             self.generator.manual_seed(self.generator.initial_seed() + step)
-
-
-def checked(state: Mapping[str, Any], name: str, kind: type) -> Any:
-    """An entry of exactly this type.
-
-    Raises:
-        KeyError, TypeError: the entry is missing or has another type.
-    """
-    value = state[name]
-    if type(value) is not kind:
-        raise TypeError(f"{name} is {value!r:.40}, must be {kind.__name__}")
-    return value

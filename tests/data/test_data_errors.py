@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nfvae.data import load_dataset, mnist, static
+from nfvae.data.amat import parse_amat
 from nfvae.data.files import find_file, read_bytes
 from nfvae.data.idx import parse_idx
 from nfvae.errors import DataError
@@ -236,4 +237,4 @@ def test_static_other_images_of_the_right_shape(
     ],
 )
 def test_static_of_wrong_shape_or_values(content: bytes, parts: tuple[str, ...]) -> None:
-    one_line(lambda: static.parse_amat(content, (3, 3), Path("x.amat")), "x.amat", *parts)
+    one_line(lambda: parse_amat(content, (3, 3), Path("x.amat")), "x.amat", *parts)

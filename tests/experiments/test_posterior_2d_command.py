@@ -103,6 +103,7 @@ def test_panels_are_square_and_their_labels_are_beside_them(tiny_vae):
     assert p.images[0].get_clim() == q.images[0].get_clim()
 
 
+@pytest.mark.slow
 def test_the_command_averages_over_seeds(small_config, tmp_path, capsys):
     folders = []
     for seed in (0, 1):

@@ -1,7 +1,6 @@
 """The commit of a result is that of this package's own checkout, or none."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -55,5 +54,5 @@ def test_an_ignored_copy_has_no_commit(checkout):
 
 
 def test_this_checkout(monkeypatch):
-    assert (ROOT / "nfvae" / "experiments" / Path(__file__).name.removeprefix("test_")).exists()
+    assert (ROOT / "nfvae" / "experiments" / "running" / "provenance.py").exists()
     assert set(provenance()) == {"versions", "git_commit"}

@@ -72,6 +72,13 @@ def test_no_hidden_layer_is_refused():
         mlp((1, 4, 4), 3, hidden=[])
 
 
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^activation must be one of silu, relu, gated, got 'tanh"
+    ):
+        mlp((1, 4, 5), 2, activation="tanh")
+
+
 def test_the_registry_knows_its_options():
     assert NETWORKS.find("mlp") is mlp
     options = NETWORKS.options("mlp")

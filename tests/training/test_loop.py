@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nfvae.data import load_dataset
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import estimate_elbo
+from nfvae.experiments.configuration import parts
 from nfvae.experiments.configuration.build import fit_arguments
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.monitoring import run_log
@@ -69,7 +69,7 @@ def test_the_best_checkpoint_is_the_one_measured(small_config, folder, found):
     results = run_training(config, folder, StopRequest())
     assert (results["best_step"], results["val_neg_elbo"]) == (10, 100.0)
     assert load_checkpoint(folder.best)["step"] == 10
-    test = load_dataset().test
+    test = parts.load_dataset("mnist").test
     best, last = (
         measure(load_vae(folder.path, which), test, "test", config.eval, which, StopRequest())
         for which in ("best", "last")
@@ -88,7 +88,7 @@ def test_validation_and_test_have_images_of_their_own(small_config, folder, monk
 
         monkeypatch.setattr(module, "estimate_elbo", estimate)
     run_training(small_config(), folder, StopRequest())
-    data = load_dataset()
+    data = parts.load_dataset("mnist")
     for module, split, times in ((callbacks, data.val, 3), (training_results, data.test, 1)):
         assert [torch.equal(images, split.images) for images in seen[module]] == [True] * times
 
@@ -109,7 +109,7 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
 def test_epochs_take_the_place_of_steps(small_config, folder):
     config = small_config("trainer.max_epochs=2", "trainer.batch_size=5000")
     assert run_training(config, folder, StopRequest())["steps"] == 20
-    training = Training(**fit_arguments(config, load_dataset(), torch.device("cpu")))
+    training = Training(**fit_arguments(config, parts.load_dataset("mnist"), torch.device("cpu")))
     training.step = 10  # of 20, not of trainer.max_steps
     assert training.lr_factor == warmup_decay(20, config.optim.warmup_steps)(10)
 
@@ -191,6 +191,11 @@ def test_meter_names_the_first_bad_term():
     meter.add(6, [torch.tensor(float("nan")), torch.tensor(2.0)])
     with pytest.raises(DivergenceError, match="b was not finite at step 5"):
         meter.check()
+
+
+def test_an_unknown_decay_is_refused():
+    with pytest.raises(ValueError, match=r"^decay must be one of none, cosine, got 'cosin'$"):
+        warmup_decay(10, decay="cosin")
 
 
 def test_learning_rate_warms_up_and_decays_to_zero():

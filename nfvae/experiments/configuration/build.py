@@ -23,14 +23,15 @@ from nfvae.experiments.configuration.parts import (
     build_prior,
 )
 from nfvae.experiments.errors import ConfigError
-from nfvae.likelihoods import LIKELIHOODS, Values
+from nfvae.images import ImageShape, Values
+from nfvae.likelihoods import LIKELIHOODS
 from nfvae.objective import Objective
 from nfvae.seeds import stream_seed
 from nfvae.training.schedule import warmup_decay
 from nfvae.vae import VAE
 
 
-def build_vae(config: Config, image_shape: tuple[int, int, int]) -> VAE:
+def build_vae(config: Config, image_shape: ImageShape) -> VAE:
     """The untrained model; its weights are drawn from torch's global generator.
 
     Raises:

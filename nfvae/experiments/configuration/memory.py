@@ -3,12 +3,12 @@
 import os
 import resource
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nfvae.experiments.configuration.config import AdamConfig, Config, RMSpropConfig
+from nfvae.experiments.configuration.control_group import control_group
 from nfvae.experiments.configuration.parts import (
     FlowSize,
     build_likelihood,
@@ -19,9 +19,9 @@ from nfvae.experiments.configuration.parts import (
     without_memory,
 )
 from nfvae.experiments.errors import ConfigError
+from nfvae.images import ImageShape
 
 BYTES = 4  # per float32
-ImageShape = tuple[int, int, int]
 
 
 def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
@@ -135,26 +135,8 @@ def available_memory(device: torch.device) -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)
-    return min([*limits, *_cgroup_limits()])
-
-
-def _cgroup_limits(
-    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
-) -> list[int]:
-    """Memory limits of this process's control group and of those above it, in bytes."""
-    try:
-        (line,) = [line for line in own.read_text().splitlines() if line.startswith("0::")]
-    except (OSError, ValueError):
-        line = "0::/"
-    group = root / line.removeprefix("0::").lstrip("/")
-    limits = []
-    for folder in (group, *group.parents):
-        if root not in (folder, *folder.parents):
-            break
-        file = folder / "memory.max"
-        if file.is_file() and (limit := file.read_text().strip()).isdigit():
-            limits.append(int(limit))
-    return limits
+    limits += [int(text) for text in control_group("memory.max") if text.isdigit()]
+    return min(limits)
 
 
 def readable(size: float) -> str:

@@ -14,6 +14,7 @@ from nfvae.data import DATASETS, Dataset, load_dataset
 from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.flows import FLOWS, Compose, Flow
+from nfvae.images import ImageShape
 from nfvae.likelihoods import LIKELIHOODS, Likelihood
 from nfvae.networks import NETWORKS, Networks
 from nfvae.priors import PRIORS, Prior
@@ -85,7 +86,7 @@ def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
 
 
 def build_networks(
-    model: Mapping[str, Any], image_shape: tuple[int, int, int], out_channels: int
+    model: Mapping[str, Any], image_shape: ImageShape, out_channels: int
 ) -> Networks:
     """The encoder and decoder of a checked section.
 

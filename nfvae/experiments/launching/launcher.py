@@ -1,6 +1,5 @@
 """A Hydra launcher: one process per run, as many at once as there are cores, with live progress."""
 
-import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
@@ -96,13 +95,14 @@ class ProcessLauncher(Launcher):
 
 def num_workers(wanted: int | None, runs: Mapping[str, Any]) -> int:
     """Runs at once: `wanted`, or by default one per core, or a single one on a GPU."""
+    from nfvae.experiments.configuration.control_group import num_cores
     from nfvae.experiments.configuration.device import choose_device
 
     if wanted is not None:
         return wanted
     if any(choose_device(run.config.device).type == "cuda" for run in runs.values()):
         return 1
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return num_cores()
 
 
 def _failed(overrides: Sequence[str], error: Exception) -> JobReturn:

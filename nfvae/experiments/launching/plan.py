@@ -70,7 +70,7 @@ def make_plan(jobs: Sequence[Composed]) -> Plan:
             elif is_locked(path):
                 plan.in_use.append(path)
             else:
-                steps = count_steps(config)
+                steps = check_and_count_steps(config)
                 plan.todo.append(PlannedRun(job.overrides, config, path, steps))
         except NfvaeError as error:
             varied = " ".join(each for each in job.overrides if each not in common)
@@ -87,10 +87,10 @@ def plan_run(mapping: Mapping[str, Any], overrides: Sequence[str]) -> PlannedRun
     """
     config = parse_config(mapping)
     path = run_path(config, overrides)
-    return PlannedRun(tuple(overrides), config, path, count_steps(config))
+    return PlannedRun(tuple(overrides), config, path, check_and_count_steps(config))
 
 
-def count_steps(config: Config) -> int:
+def check_and_count_steps(config: Config) -> int:
     """Steps of a whole run, after a check that it fits the machine and the data.
 
     Raises:

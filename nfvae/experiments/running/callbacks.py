@@ -10,7 +10,7 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.storage.checkpoint import save_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.training import Callback, Training, Validation
-from nfvae.training.state import checked
+from nfvae.training.checks import checked
 
 StateDict = Callable[[Training], dict[str, Any]]
 """Returns the state of the training and its callbacks for a checkpoint."""

@@ -11,8 +11,7 @@ from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
-from nfvae.training.checks import check_weights
-from nfvae.training.state import checked
+from nfvae.training.checks import check_weights, checked
 from nfvae.vae import VAE
 
 UNFIT = (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError)

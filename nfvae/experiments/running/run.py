@@ -1,5 +1,6 @@
 """A whole training run, from its configuration to results.json."""
 
+import sys
 from typing import Any
 
 import torch
@@ -106,6 +107,12 @@ def _load_last(folder: RunFolder, header: dict[str, Any], device: torch.device) 
         raise CheckpointError(f"{error}; {_way_back(folder)}") from None
     stored = content.get("config")
     check_same_run(folder.last, stored if isinstance(stored, dict) else {}, header["config"])
+    noise = content.get("generator")
+    if isinstance(noise, torch.Tensor) and len(noise) != len(torch.Generator(device).get_state()):
+        print(
+            f"note: {folder.last} is from another kind of device; noise differs from now on",
+            file=sys.stderr,
+        )
     return content
 
 

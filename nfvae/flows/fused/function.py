@@ -13,7 +13,7 @@ class FusedFunction(FirstOrderFunction):
     advice = "; build the flow with fused=False for that"
 
 
-def sech2(a: Tensor) -> Tensor:
+def fast_sech2(a: Tensor) -> Tensor:
     """1 − tanh²(a) without its cancellation at large |a|.
 
     One exponential, unlike `nfvae.flows.monotone_root.sech2`; its second derivative by autograd

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nfvae.flows.constraints import constrain_planar, lowest_s
-from nfvae.flows.fused.function import FusedFunction, sech2
+from nfvae.flows.fused.function import FusedFunction, fast_sech2
 
 
 def _constrain_backward(
@@ -57,7 +57,7 @@ class PlanarStack(FusedFunction):
             h_k = torch.tanh(a[:, k : k + 1], out=h[:, k : k + 1])
             a[:, k + 1 :].addcmul_(coupling[:, k, k + 1 :].unsqueeze(-1), h_k)
 
-        slope = sech2(a)
+        slope = fast_sech2(a)
         det = torch.addcmul(h * h, s.unsqueeze(-1), slope)
         z_K = torch.baddbmm(z, h.transpose(1, 2), u_hat)
         ctx.save_for_backward(z, w, u, coupling, h, slope, det, c, n, s, kappa, u_hat)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfvae.flows.fused.function import FusedFunction, sech2
+from nfvae.flows.fused.function import FusedFunction, fast_sech2
 
 
 class SylvesterStep(FusedFunction):
@@ -26,7 +26,7 @@ class SylvesterStep(FusedFunction):
         above, r_tilde_t = triangles.triu(1), triangles.tril()
         a = torch.baddbmm(b, y, r_tilde_t)
         h = a.tanh()
-        slope = sech2(a)
+        slope = fast_sech2(a)
         det = torch.addcmul(h * h, s, slope)
         ctx.save_for_backward(y, above, r_tilde_t, r, s, h, slope, det)
         return torch.baddbmm(r * h, h, above.mT), det.log().sum(-1)

@@ -1,4 +1,4 @@
-"""From arrays of images to the splits of a data set."""
+"""Make a data set from arrays of images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 
 from nfvae.data.binarize import FIXED_SEEDS, Binarization, fixed_bernoulli
 from nfvae.data.dataset import Dataset, Split, SplitName, digest
-from nfvae.likelihoods.base import Values
+from nfvae.images import Values
 
 
 @dataclass(frozen=True)

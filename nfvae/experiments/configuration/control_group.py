@@ -1,0 +1,30 @@
+"""Limits that a container or a batch system sets for this process (Linux control groups)."""
+
+import os
+import sys
+from math import ceil
+from pathlib import Path
+
+ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def control_group(name: str, root: Path = ROOT, own: Path = OWN) -> list[str]:
+    """Contents of a file such as memory.max, for this process's group and the groups above it."""
+    try:
+        (line,) = [line for line in own.read_text().splitlines() if line.startswith("0::")]
+    except (OSError, ValueError):
+        line = "0::/"
+    group = root / line.removeprefix("0::").lstrip("/")
+    folders = [folder for folder in (group, *group.parents) if root in (folder, *folder.parents)]
+    files = [folder / name for folder in folders]
+    return [file.read_text().strip() for file in files if file.is_file()]
+
+
+def num_cores(root: Path = ROOT, own: Path = OWN) -> int:
+    """Number of cores that this process may use, by its affinity and its groups' quotas."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    for text in control_group("cpu.max", root, own):  # "max 100000" or "200000 100000"
+        quota, period = text.split()
+        if quota.isdigit():
+            cores = min(cores, max(1, ceil(int(quota) / int(period))))
+    return cores
