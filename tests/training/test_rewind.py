@@ -61,7 +61,7 @@ def test_logs_of_a_rewind_have_no_step_twice(small_config, tmp_path, breaks, eve
             every = 30
         assert steps == list(range(every, 31, every)), tag
     lines = [line.split(",")[0] for line in folder.metrics.read_text().splitlines()]
-    steps = (5, 10, 10, 15, 20, 20, 25, 30, 30)  # training, validation
+    steps = (5, 10, 10, 10, 15, 20, 20, 20, 25, 30, 30, 30)  # training, validation, flow
     assert lines == [f'{{"step": {n}' for n in steps]
 
 

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from nfvae.experiments.command_line.call import command, command_line
 from nfvae.experiments.command_line.failures import reason
+from nfvae.experiments.command_line.plugins import import_plugins
 from nfvae.experiments.errors import ConfigError, fail, one_line
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal, record_signal
 from nfvae.experiments.launching.composing import Composed, ComposedJobs, Composer
@@ -54,6 +55,7 @@ class GridSweeper(BasicSweeper):
         composer = Composer(self.hydra_context.config_loader, self.config)
         grid = self._grid(arguments)
         jobs = [composer.job(overrides, number) for number, overrides in enumerate(grid)]
+        import_plugins()  # the runs are planned here, and a run may use a plugin's parts
         is_training = self.task_function.__name__ == "train"
         outcome = self._train(jobs) if is_training else self._run(jobs)
         if outcome:

@@ -73,6 +73,11 @@ class MetricsLog:
                 step,
                 *(summary.scalar(EVENT_TAGS.get(name, name), v) for name, v in values.items()),
             )
+        self.record(step, values)
+
+    def record(self, step: int, values: Mapping[str, float]) -> None:
+        """Write values to metrics.jsonl only; TensorBoard would show a chart for each."""
+        with self._writing():
             self._file.write(json.dumps({"step": step, **values}) + "\n")
             self._file.flush()
 

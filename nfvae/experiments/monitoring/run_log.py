@@ -119,6 +119,9 @@ class RunLog(Callback):
             x = first_images(split, NUM_LOGGED, generator)
             posterior = training.vae.posterior(x, validate_args=False)
             log_dets = posterior.transform_log_dets(generator)
+            if by_transform := log_dets.mean(-1).tolist():
+                names = (f"flow/log_det_step_{k:02}" for k in range(1, len(by_transform) + 1))
+                log.record(training.step, dict(zip(names, by_transform, strict=True)))
             log.histograms(training.step, flow_histograms(posterior, log_dets))
             if self._pictures_due(training):
                 log.images(training.step, model_pictures(training.vae, split, generator))

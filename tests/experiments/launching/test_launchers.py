@@ -72,11 +72,12 @@ def test_a_child_gets_what_its_parent_composed(nfvae, tmp_path):
     words = ["--config-dir", "more", "flow=mine", "K=2", "seed=0,1", *FAST]
     words += ["run.dir=runs/${now:%f}_${hydra:job.num}_s${seed}", "hydra.launcher.num_workers=1"]
     words += ["+hydra.job.env_set.SEEN_BY_A_CHILD=yes", "plugins=edit"]
-    # The plugin, imported by the first child, edits the file before the second child starts.
+    # The plugin, imported after the parent has composed, edits the file before a child starts.
     ended = nfvae("train", "-m", *words)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     configs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("runs/*/config.yaml")]
-    assert [config["flow"] for config in configs] == [{"name": "planar", "constraint": "paper"}] * 2
+    flows = [(config["flow"]["name"], config["flow"]["constraint"]) for config in configs]
+    assert flows == [("planar", "paper")] * 2
     assert {config["seed"] for config in configs} == {0, 1}
     assert {path.name.split("_", 1)[1] for path in tmp_path.glob("runs/*")} == {"0_s0", "1_s1"}
 
