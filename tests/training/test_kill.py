@@ -120,7 +120,7 @@ def test_a_signal_saves_and_prints_how_to_resume(unbroken, tmp_path, number):
     _, err = process.communicate(timeout=30)
     assert time.monotonic() - asked < 5
     assert process.returncode == EXIT_RESUMABLE
-    assert f"stopped by {number.name}; saved. To go on: python" in err
+    assert f"stopped by {number.name}; saved. To resume: python" in err
     assert "Traceback" not in err
     assert_ends_like(folder, unbroken)
 
