@@ -110,6 +110,7 @@ print("done")
     assert in_a_fresh_process(code).splitlines()[-1] == "done"
 
 
+@pytest.mark.slow
 def test_the_blocker_blocks():
     code = f"""{BLOCKER}
 import nfvae

@@ -47,14 +47,8 @@ def test_python_blocks_run_in_order(page, request, workplace):
         exec(compile(small(block.text), str(page), "exec"), names)
 
 
-SLOW = ("own_images", "own_network", "own_likelihood")
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=[pytest.mark.slow] if p.stem in SLOW else []) for p in HOW_TO],
-    ids=name,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO, ids=name)
 def test_how_tos_train_by_the_real_command(page, workplace):
     write_files(page)
     for block in filter(is_python, blocks(page)):

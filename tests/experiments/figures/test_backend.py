@@ -19,8 +19,8 @@ print(pixels(plane_figure(torch.randn(5, 2), None)).std() > 0)
     ("backend", "first"),
     [
         ("module://matplotlib_inline.backend_inline", "commands.posterior_2d"),
-        ("nonsense", "report.graphics"),
-        ("svg", "figures.pictures"),  # a known one
+        pytest.param("nonsense", "report.graphics", marks=pytest.mark.slow),
+        pytest.param("svg", "figures.pictures", marks=pytest.mark.slow),  # a known one
     ],
 )
 def test_a_backend_that_is_not_installed_does_not_matter(backend, first):
