@@ -27,8 +27,8 @@ def activity(halves: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, draws: int = 64) -> Tensor:
+def unit_activity(vae: VAE, x: Tensor, generator: torch.Generator, num_samples: int = 64) -> Tensor:
     """Var_x E[z|x] of each unit over images x [B, C, H, W]: float64 [D]."""
     with evaluation_mode(vae):
-        z = vae.posterior(x, validate_args=False).draw((draws,), generator).z
+        z = vae.posterior(x, validate_args=False).draw((num_samples,), generator).z
     return activity(half_means(z))

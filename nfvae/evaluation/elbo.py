@@ -1,4 +1,4 @@
-"""Estimate −ELBO and its terms, averaged over draws and images, with β = 1."""
+"""Estimate −ELBO and its terms, averaged over samples and images, with β = 1."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,54 +42,54 @@ class ElboEstimate:
 def estimate_elbo(
     vae: VAE,
     split: Split,
-    draws: int,
+    num_samples: int,
     generator: torch.Generator,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> ElboEstimate:
     """Estimate −ELBO and its terms on a split.
 
-    Active units are counted from the same samples, or from 10 samples per image if `draws` is less.
+    Active units are counted from the same samples, or from 10 samples per image if `num_samples` is less.
     The model is in evaluation mode during the estimate.
 
     Args:
         vae: the model.
         split: not dynamic, on the model's device.
-        draws: samples of q(z|x) per image, at least 1.
+        num_samples: samples of q(z|x) per image, at least 1.
         generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
 
     Raises:
-        ValueError: the split is dynamic or does not fit the model, or draws < 1.
+        ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
 
     >>> from nfvae import VAE, Bernoulli, Planar, networks
     >>> encoder, decoder = networks.mlp((1, 28, 28), latent_dim=2)
     >>> vae = VAE(encoder, Planar(2, 8), decoder, Bernoulli())
     >>> split = Split(torch.zeros(20, 1, 28, 28, dtype=torch.uint8))
-    >>> estimate = estimate_elbo(vae, split, draws=10, generator=torch.Generator())
+    >>> estimate = estimate_elbo(vae, split, num_samples=10, generator=torch.Generator())
     >>> bool(abs(estimate.neg_elbo - (estimate.distortion + estimate.kl)) < 1e-3)
     True
     """
     vae.check_data(split.image_shape, split.values)
-    if draws < 1:
-        raise ValueError(f"draws={draws} must be at least 1")
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} must be at least 1")
     # Samples that are not decoded have their own generator, so that −ELBO does not depend on them.
     activity_seed = stream_seed(generator.initial_seed(), "activity")
     activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)
     terms_by_image, halves = [], []
     with evaluation_mode(vae):
-        for x in split.batches(max(1, rows_at_once(vae) // draws)):
+        for x in split.batches(max(1, rows_at_once(vae) // num_samples)):
             posterior = vae.posterior(x, validate_args=False)
-            draw = posterior.draw((draws,), generator)
+            draw = posterior.draw((num_samples,), generator)
             terms = elbo_terms(vae, x, draw)
             stacked = torch.stack(
                 [-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det]
             )
             terms_by_image.append(stacked.double().mean(1))
             z = draw.z
-            if draws < ACTIVITY_DRAWS:
+            if num_samples < ACTIVITY_DRAWS:
                 z = posterior.draw((ACTIVITY_DRAWS,), activity_generator).z
             halves.append(half_means(z))
-            on_rows(draws * len(x))
+            on_rows(num_samples * len(x))
     means = torch.cat(terms_by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()
     return ElboEstimate(

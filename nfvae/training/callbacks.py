@@ -68,7 +68,7 @@ class Validation(Callback):
 
     Args:
         every: steps between validations; the last step is always validated.
-        num_draws: samples of z per image.
+        num_samples: samples of z per image.
         patience: stop after this many validations without a better −ELBO, counted after annealing;
             None never stops.
         on_rows: called with the number of decoded samples after each portion; it may raise.
@@ -84,7 +84,7 @@ class Validation(Callback):
     >>> data = load_dataset("mnist")
     >>> encoder, decoder = networks.mlp(data.image_shape, latent_dim=2, hidden=[20])
     >>> vae = VAE(encoder, Planar(2, 4), decoder, Bernoulli())
-    >>> validation = Validation(every=2, num_draws=1)
+    >>> validation = Validation(every=2, num_samples=1)
     >>> training = fit(vae, data, num_steps=2, callbacks=[validation])
     >>> validation.step, validation.estimate.neg_elbo == validation.best_neg_elbo
     (2, True)
@@ -93,14 +93,14 @@ class Validation(Callback):
     def __init__(
         self,
         every: int,
-        num_draws: int = 2,
+        num_samples: int = 2,
         patience: int | None = None,
         on_rows: Callable[[int], None] = lambda rows: None,
     ) -> None:
         if every < 1:
             raise ValueError(f"every={every} must be at least 1")
         self.every = every
-        self.num_draws = num_draws
+        self.num_samples = num_samples
         self.patience = patience
         self.on_rows = on_rows
         self.estimate: ElboEstimate | None = None
@@ -127,7 +127,7 @@ class Validation(Callback):
         with training.stopwatch.pause():
             generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
             self.estimate = estimate_elbo(
-                training.vae, training.data.val, self.num_draws, generator, self.on_rows
+                training.vae, training.data.val, self.num_samples, generator, self.on_rows
             )
         if not isfinite(self.estimate.neg_elbo):
             raise DivergenceError(f"validation −ELBO was not finite at step {training.step}")
