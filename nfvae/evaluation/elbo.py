@@ -48,7 +48,7 @@ def estimate_elbo(
 ) -> ElboEstimate:
     """Estimate −ELBO and its terms on a split.
 
-    Active units are counted from the same samples, or from 10 samples per image if `num_samples` is less.
+    Active units are counted from the same samples, or from 10 per image if `num_samples` is less.
     The model is in evaluation mode during the estimate.
 
     Args:
