@@ -38,6 +38,7 @@ def train(vae, images, steps=300):
         optimizer.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flow", "num_transforms"), FLOWS)
 def test_nll_agrees_with_quadrature(tiny_vae, images, flow, num_transforms):
     vae = tiny_vae(flow, num_transforms=num_transforms)

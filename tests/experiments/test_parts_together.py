@@ -76,7 +76,9 @@ def blob_config(make_config):
     return make
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network", [pytest.param(n, marks=[] if n == "mlp" else [pytest.mark.slow]) for n in NETWORKS]
+)
 @pytest.mark.parametrize(("values", "chosen"), FITTING)
 def test_what_fits_trains(blob_config, network, values, chosen):
     likelihood = f"likelihood={chosen}".split()
