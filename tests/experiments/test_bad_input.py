@@ -380,7 +380,20 @@ def _contents(folder):
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=[" ".join(row[:2])[:80] for row in CASES])
+IN_DEFAULT_SUITE = {"train", "go_on", "evaluate", "table", "report"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            row,
+            id=" ".join(row[:2])[:80],
+            marks=[] if row[0] in IN_DEFAULT_SUITE else [pytest.mark.slow],
+        )
+        for row in CASES
+    ],
+)
 def test_one_line_that_helps(case, call, runs, monkeypatch):
     script, arguments, *said = case
     monkeypatch.chdir(runs)

@@ -70,7 +70,14 @@ DECODER = ("optim.decoder_lr=3e-3", "optim.decoder_weight_decay=0.1")
 
 
 @pytest.mark.parametrize(
-    ("overrides", "stop_at"), [((), 3), ((), 10), ((), 17), (RADIAL, 10), (DECODER, 17)]
+    ("overrides", "stop_at"),
+    [
+        ((), 3),
+        ((), 10),
+        ((), 17),
+        pytest.param(RADIAL, 10, marks=pytest.mark.slow),
+        pytest.param(DECODER, 17, marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
     small_config, tmp_path, unbroken, assert_same_run, stop_after, stop_at, overrides
