@@ -69,10 +69,13 @@ def interpolations(vae: VAE, x: Tensor, generator: torch.Generator, columns: int
     return _grid(rows.flatten(0, 1), columns + 2)
 
 
-def show_images(axis: "Axes", grid: Tensor) -> None:
-    """Draw a grid [C, H, W] of values in [0, 1]: one channel as grey (1 is black), or colours."""
+def show_images(axis: "Axes", grid: Tensor, ink: bool) -> None:
+    """Draw a grid [C, H, W] of values in [0, 1] in grey or in colours.
+
+    With `ink` a 1 is black, as for bits; without it 1 is white, as for photographs.
+    """
     if grid.shape[0] == 1:
-        axis.imshow(1 - grid[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        axis.imshow(grid[0].numpy(), cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
     else:
         axis.imshow(grid[:3].permute(1, 2, 0).numpy())
 

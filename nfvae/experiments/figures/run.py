@@ -30,7 +30,7 @@ def run_figure(vae: VAE, x: Tensor, seed: int = 0) -> Figure:
     }
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):
-        show_images(axis, grid)
+        show_images(axis, grid, ink="bits" in vae.likelihood.accepts)
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
     return figure
