@@ -96,7 +96,7 @@ def parse_npz(content: bytes, path: Path, names: Collection[str] | None = None) 
                     raise DataError(
                         f"{path} is too large: it unpacks to more than {files.MAX_BYTES} bytes"
                     )
-                # ZipFile unpacks no more than the size that the archive states, checked above.
+                # ZipFile never unpacks more than the stated size, which is checked above.
                 arrays[name] = parse_npy(archive.read(member), f"{path}, array {name},")
     except (BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path} is damaged ({' '.join(str(error).split())})") from None

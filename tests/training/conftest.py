@@ -27,7 +27,7 @@ def _few_images_to_measure(monkeypatch, _data_are_read_once):
 
 
 class StopAfter(StopRequest):
-    """A request that comes after so many looks at it, one a step."""
+    """A stop request that is set once it was checked `looks` times; each step checks it once."""
 
     def __init__(self, looks):
         super().__init__()

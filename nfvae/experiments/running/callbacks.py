@@ -58,8 +58,7 @@ class Checkpoints(Callback):
 
     def on_step(self, training: Training) -> None:
         if self._validation.improved and self._validation.step == training.step:
-            best = self._content(training) | {"pending": False}
-            best["callbacks"].pop("Rewind", None)  # it would double the size of the file
+            best = _without_rewind(self._content(training))  # it would double the file's size
             with training.stopwatch.pause():
                 save_checkpoint(self._folder.best, best)
         if training.step % self._every == 0 or training.finished:
@@ -140,9 +139,7 @@ class Rewind(Callback):
         return True
 
     def _mark_good(self, training: Training) -> None:
-        state = self._state_dict(training) | {"pending": False}
-        state["callbacks"].pop("Rewind", None)
-        self._good = deepcopy(state)
+        self._good = deepcopy(_without_rewind(self._state_dict(training)))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rewinds": self.rewinds, "good": self._good}
@@ -153,3 +150,9 @@ class Rewind(Callback):
             raise ValueError(f"rewinds={self.rewinds} is not in 0 … 1000")
         if self._max_rewinds and state["good"] is not None:
             self._good = checked(state, "good", dict)
+
+
+def _without_rewind(state: dict[str, Any]) -> dict[str, Any]:
+    """A state after all callbacks of its step, without the last good state that `Rewind` holds."""
+    others = {k: v for k, v in state["callbacks"].items() if k != Rewind.__name__}
+    return state | {"callbacks": others, "pending": False}
