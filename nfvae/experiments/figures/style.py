@@ -16,7 +16,6 @@ from nfvae.experiments.storage.atomic import write_atomically
 
 DENSITY_MAP = "viridis"
 SMALL, NORMAL = 7, 9  # points
-ON_DENSITY = "white"  # text on the dark end of the map, where densities are small
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 INK, QUIET, GRID = "#24292f", "#57606a", "#d8dee4"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, readable in grey
