@@ -176,13 +176,16 @@ class Objective:
 
     def loss(self, terms: ElboTerms, step: int) -> Tensor:
         """The loss of a step: minus the objective, averaged over images; nats, scalar."""
-        weight = self.weight(step)
+        return self.weighted_loss(terms, self.weight(step))
+
+    def weighted_loss(self, terms: ElboTerms, weight: float | Tensor) -> Tensor:
+        """The loss with a given a_t β; a tensor may change between calls of compiled code."""
         if self.free_bits:
             kl = terms.kl.mean().clamp(min=self.free_bits)
             return weight * kl - terms.log_likelihood.mean()
         return -importance_weighted(self.annealed_log_weight(terms, weight)).mean()
 
-    def annealed_log_weight(self, terms: ElboTerms, weight: float) -> Tensor:
+    def annealed_log_weight(self, terms: ElboTerms, weight: float | Tensor) -> Tensor:
         """The log-weight with its annealed part multiplied by `weight`: [S, B]."""
         if self.annealing == "energy":
             return weight * (terms.log_likelihood + terms.log_prior) - terms.log_q

@@ -105,7 +105,10 @@ class FlowPosterior(Distribution):
             sample_shape: sample axes, in front of the batch axes.
             generator: for the noise; None is torch's global generator.
         """
-        eps = self._noise(sample_shape, generator)
+        return self.from_noise(self._noise(sample_shape, generator))
+
+    def from_noise(self, eps: Tensor) -> Draw:
+        """The samples z_K = f(loc + σ·eps) of standard normal noise eps [*sample, *batch, D]."""
         z, log_det = self.flow(self._z0(eps), self.params)
         return Draw(z, self._log_q0(eps), log_det)
 

@@ -10,6 +10,7 @@ from nfvae.images import ImageShape, Values
 from nfvae.likelihoods import Likelihood
 from nfvae.networks import Decoder, Encoder
 from nfvae.posterior import FlowPosterior
+from nfvae.precision import no_autocast
 from nfvae.priors import Prior, StandardNormal
 
 INITIAL_LOG_SCALE = -1.0
@@ -19,7 +20,8 @@ class VAE(nn.Module):
     """p(x, z) = p(x|z) p(z) with q(z|x): a diagonal Gaussian q0(z_0|x) transformed by a flow.
 
     A linear head on the encoder's features gives q0's location and log-scale and the flow's
-    parameters, one set per image.
+    parameters, one set per image. Under torch.autocast only encoder and decoder use the lower
+    precision.
 
     Args:
         encoder: images [B, C, H, W] -> features [B, encoder.num_features].
@@ -80,7 +82,10 @@ class VAE(nn.Module):
         """
         if validate_args:
             self.check(x)
-        loc, log_scale, params = self.head(self.encoder(x)).split(
+        features = self.encoder(x)
+        with no_autocast(features.device.type):
+            packed = self.head(features.to(self.head.weight.dtype))
+        loc, log_scale, params = packed.split(
             [self.latent_dim, self.latent_dim, self.flow.param_size], dim=-1
         )
         return FlowPosterior(loc, log_scale, self.flow, params, validate_args=False)
@@ -130,7 +135,7 @@ class VAE(nn.Module):
         parameters: Tensor = self.decoder(z)
         if parameters.shape[-3:] != self._parameter_shape:
             raise self._decoder_error(f"gives {list(parameters.shape[-3:])}")
-        return parameters
+        return parameters.to(z.dtype)  # torch.autocast may have lowered the precision
 
     def log_likelihood(self, z: Tensor, x: Tensor) -> Tensor:
         """log p(x|z) in nats: [*sample, B, D], [B, C, H, W] -> [*sample, B]."""

@@ -28,7 +28,7 @@ FIXED_SEEDS: Mapping[str, int] = {"train": 0, "val": 1, "test": 2}
 
 
 def bernoulli(levels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """A fresh draw: bool tensor of the same shape and device.
+    """A fresh draw: float32 tensor of 0 and 1, of the same shape and device.
 
     torch takes r as a 32-bit word modulo 255, so that the probability is off by less than 2⁻³².
 
@@ -37,7 +37,8 @@ def bernoulli(levels: Tensor, generator: torch.Generator | None = None) -> Tenso
         generator: on the same device; None is torch's global generator.
     """
     r = torch.empty_like(levels).random_(0, 255, generator=generator)
-    return r < levels
+    bits = torch.empty(levels.shape, device=levels.device)
+    return torch.lt(r, levels, out=bits)  # several times faster than (r < levels).float()
 
 
 def fixed_bernoulli(levels: npt.NDArray[np.uint8], seed: int) -> npt.NDArray[np.uint8]:

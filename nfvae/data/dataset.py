@@ -54,7 +54,7 @@ class Split:
                 splits use no random numbers.
         """
         images = self.images.index_select(0, index)
-        return bernoulli(images, generator).float() if self.dynamic else self._as_floats(images)
+        return bernoulli(images, generator) if self.dynamic else self._as_floats(images)
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
         """All images once, in order, as float32 [≤ batch_size, C, H, W].

@@ -1,6 +1,5 @@
 """Estimate −ELBO and its terms, averaged over samples and images, with β = 1."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -10,8 +9,8 @@ from torch import Tensor
 from nfvae.data import Split
 from nfvae.evaluation.activity import ACTIVE, activity, half_means
 from nfvae.evaluation.mode import evaluation_mode
+from nfvae.evaluation.threads import Report, map_images
 from nfvae.objective import elbo_terms
-from nfvae.seeds import stream_seed
 from nfvae.vae import VAE
 
 # Images times samples decoded at once: enough rows for matrix products at full rate, few enough
@@ -38,18 +37,18 @@ class ElboEstimate:
     """Latent units that the model uses, see `nfvae.evaluation.activity`."""
 
 
-@torch.inference_mode()
 def estimate_elbo(
     vae: VAE,
     split: Split,
     num_samples: int,
     generator: torch.Generator,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    on_rows: Report = lambda rows: None,
 ) -> ElboEstimate:
     """Estimate −ELBO and its terms on a split.
 
     Active units are counted from the same samples, or from 10 per image if `num_samples` is less.
-    The model is in evaluation mode during the estimate.
+    The model is in evaluation mode during the estimate. On a CPU, `torch.get_num_threads()` batches
+    are estimated at the same time; the result does not depend on that number.
 
     Args:
         vae: the model.
@@ -72,25 +71,23 @@ def estimate_elbo(
     vae.check_data(split.image_shape, split.values)
     if num_samples < 1:
         raise ValueError(f"num_samples={num_samples} must be at least 1")
-    # Samples that are not decoded have their own generator, so that −ELBO does not depend on them.
-    activity_seed = stream_seed(generator.initial_seed(), "activity")
-    activity_generator = torch.Generator(generator.device).manual_seed(activity_seed)
-    terms_by_image, halves = [], []
+
+    def estimate(x: Tensor, noise: torch.Generator, report: Report) -> tuple[Tensor, Tensor]:
+        posterior = vae.posterior(x, validate_args=False)
+        draw = posterior.draw((num_samples,), noise)
+        terms = elbo_terms(vae, x, draw)
+        stacked = torch.stack([-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det])
+        z = draw.z
+        if num_samples < ACTIVITY_DRAWS:  # these are not decoded
+            z = posterior.draw((ACTIVITY_DRAWS,), noise).z
+        report(num_samples * len(x))
+        return stacked.double().mean(1), half_means(z)
+
+    batch_size = max(1, rows_at_once(vae) // num_samples)
     with evaluation_mode(vae):
-        for x in split.batches(max(1, rows_at_once(vae) // num_samples)):
-            posterior = vae.posterior(x, validate_args=False)
-            draw = posterior.draw((num_samples,), generator)
-            terms = elbo_terms(vae, x, draw)
-            stacked = torch.stack(
-                [-terms.log_weight, -terms.log_likelihood, terms.kl, terms.log_det]
-            )
-            terms_by_image.append(stacked.double().mean(1))
-            z = draw.z
-            if num_samples < ACTIVITY_DRAWS:
-                z = posterior.draw((ACTIVITY_DRAWS,), activity_generator).z
-            halves.append(half_means(z))
-            on_rows(num_samples * len(x))
-    means = torch.cat(terms_by_image, dim=1)
+        estimates = map_images(estimate, split, batch_size, generator, on_rows)
+    by_image, halves = zip(*estimates, strict=True)
+    means = torch.cat(by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()
     return ElboEstimate(
         neg_elbo=neg_elbo,

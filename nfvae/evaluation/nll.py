@@ -1,6 +1,5 @@
 """−log p(x) by importance sampling with the posterior as proposal."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
 
@@ -10,6 +9,7 @@ from torch import Tensor
 from nfvae.data import Split
 from nfvae.evaluation.elbo import rows_at_once, standard_error
 from nfvae.evaluation.mode import evaluation_mode
+from nfvae.evaluation.threads import Report, map_images
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
@@ -25,18 +25,20 @@ class NllEstimate:
     num_importance_samples: int
 
 
-@torch.inference_mode()
 def estimate_nll(
     vae: VAE,
     split: Split,
     num_samples: int,
     generator: torch.Generator,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    on_rows: Report = lambda rows: None,
 ) -> NllEstimate:
     """−log p(x) ≈ −log (1/S) Σ_s p(x, z_s)/q(z_s|x), z_s ~ q(·|x), averaged over a split.
 
     In expectation this is an upper bound on −log p(x), tighter for larger S (Burda et al. 2016,
     theorem 1).
+
+    On a CPU, `torch.get_num_threads()` batches are estimated at the same time; the result does not
+    depend on that number.
 
     Args:
         vae: the model.
@@ -57,10 +59,13 @@ def estimate_nll(
     """
     vae.check_data(split.image_shape, split.values)
     images = max(MIN_IMAGES, rows_at_once(vae) // max(1, num_samples))
+
+    def estimate(x: Tensor, noise: torch.Generator, report: Report) -> Tensor:
+        return -log_evidence(vae, x, num_samples, noise, report)
+
     with evaluation_mode(vae):
-        nll = torch.cat(
-            [-log_evidence(vae, x, num_samples, generator, on_rows) for x in split.batches(images)]
-        )
+        nlls = map_images(estimate, split, images, generator, on_rows)
+    nll = torch.cat(nlls)
     return NllEstimate(float(nll.mean()), standard_error(nll), num_samples)
 
 
@@ -96,7 +101,7 @@ def log_evidence(
     x: Tensor,
     num_samples: int,
     generator: torch.Generator | None,
-    on_rows: Callable[[int], None] = lambda rows: None,
+    on_rows: Report = lambda rows: None,
 ) -> Tensor:
     """The estimate of log p(x) for images x [B, C, H, W], in nats: float64 [B].
 

@@ -13,7 +13,6 @@ image once.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from math import inf
 from typing import Any
 
@@ -21,8 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from nfvae.errors import NotInvertibleError
-
-HALF = (torch.bfloat16, torch.float16)
+from nfvae.precision import HALF, is_autocast, no_autocast
 
 
 class Flow(nn.Module, ABC):
@@ -134,13 +132,12 @@ class Flow(nn.Module, ABC):
                 f"points of shape {tuple(points)} do not belong to parameters of batch shape "
                 f"{tuple(batch)}"
             )
-        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        if z.dtype == params.dtype and z.dtype not in HALF and not autocast:
+        if z.dtype == params.dtype and z.dtype not in HALF and not is_autocast(device):
             return compute(z, params)
 
         given = torch.promote_types(z.dtype, params.dtype)
         dtype = torch.promote_types(given, torch.float32)
-        with torch.autocast(device, enabled=False) if autocast else nullcontext():
+        with no_autocast(device):
             result = compute(z.to(dtype), params.to(dtype))
         if isinstance(result, Tensor):
             return result

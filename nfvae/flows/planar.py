@@ -9,6 +9,7 @@ from torch import Size, Tensor
 
 from nfvae.flows.base import StepwiseFlow
 from nfvae.flows.constraints import constrain_planar
+from nfvae.flows.fused.function import in_use
 from nfvae.flows.fused.planar import PlanarStack, split_params
 from nfvae.flows.monotone_root import sech2, solve_tanh
 from nfvae.flows.registry import register
@@ -91,13 +92,13 @@ class Planar(StepwiseFlow):
         return y - u_hat * h.unsqueeze(-1), -det.log()
 
     def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.fused:
+        if not in_use(self.fused):
             return super()._forward(z, params)
         z_K, log_dets = self._run_fused(z, params)
         return z_K, from_rows(log_dets.sum(1), z.shape[:-1])
 
     def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        if not self.fused:
+        if not in_use(self.fused):
             return super()._transform_log_dets(z, params)
         _, log_dets = self._run_fused(z, params)
         shape = Size([*z.shape[:-1], self.num_transforms])

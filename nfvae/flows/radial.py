@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from nfvae.flows.base import StepwiseFlow
+from nfvae.flows.fused.function import in_use
 from nfvae.flows.fused.radial import RadialStack, smallest_radius
 from nfvae.flows.registry import register
 from nfvae.flows.rows import from_rows, to_rows
@@ -86,13 +87,13 @@ class Radial(StepwiseFlow):
         return (self.dim - 1) * rho.log() + (alpha * rho + r).log() - (alpha + r).log()
 
     def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.fused:
+        if not in_use(self.fused):
             return super()._forward(z, params)
         z_K, log_dets = self._run_fused(z, params)
         return z_K, from_rows(log_dets.sum(0), z.shape[:-1])
 
     def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
-        if not self.fused:
+        if not in_use(self.fused):
             return super()._transform_log_dets(z, params)
         _, log_dets = self._run_fused(z, params)
         return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])

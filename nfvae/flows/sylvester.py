@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nfvae.flows.base import StepwiseFlow
 from nfvae.flows.constraints import constrain_sylvester
+from nfvae.flows.fused.function import in_use
 from nfvae.flows.fused.sylvester import SylvesterStep
 from nfvae.flows.monotone_root import sech2, solve_tanh
 from nfvae.flows.reflections import compact_wy, inverse_t
@@ -91,7 +92,7 @@ class Sylvester(StepwiseFlow):
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         coefficients, basis = params[:4], params[4:]
         y = self.project(k, z, *basis)
-        if self.fused:
+        if in_use(self.fused):
             g, log_det = SylvesterStep.call(y, *coefficients)
         else:
             g, log_det = sylvester_step(y, *coefficients)

@@ -22,12 +22,11 @@ class Meter:
         self.count = 0
         self.first_bad = torch.full_like(self.sums, NEVER, dtype=torch.int64)
 
-    def add(self, step: int, values: list[Tensor]) -> None:
-        """Add the scalars of a step, in the order of the names."""
-        stacked = torch.stack(values).detach()
-        self.sums += stacked
+    def add(self, step: int, values: Tensor) -> None:
+        """Add the scalars of a step, in the order of the names: [len(names)], no gradient."""
+        self.sums += values
         self.count += 1
-        self.first_bad.masked_fill_(~stacked.isfinite() & (self.first_bad == NEVER), step)
+        self.first_bad.masked_fill_(~values.isfinite() & (self.first_bad == NEVER), step)
 
     def check(self) -> None:
         """Raise a DivergenceError that names the first term that was not finite, and its step."""

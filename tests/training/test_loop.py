@@ -185,10 +185,10 @@ def test_weights_that_the_last_update_broke_are_not_saved(small_config, folder, 
 
 def test_meter_names_the_first_bad_term():
     meter = Meter(("a", "b"), torch.device("cpu"))
-    meter.add(4, [torch.tensor(1.0), torch.tensor(2.0)])
+    meter.add(4, torch.tensor([1.0, 2.0]))
     meter.check()
-    meter.add(5, [torch.tensor(3.0), torch.tensor(float("inf"))])
-    meter.add(6, [torch.tensor(float("nan")), torch.tensor(2.0)])
+    meter.add(5, torch.tensor([3.0, float("inf")]))
+    meter.add(6, torch.tensor([float("nan"), 2.0]))
     with pytest.raises(DivergenceError, match="b was not finite at step 5"):
         meter.check()
 

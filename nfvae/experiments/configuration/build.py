@@ -94,7 +94,7 @@ def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[s
     vae.initialize_output(data.train.mean().cpu())
     vae.to(device)
     if config.trainer.compile:
-        compile_flow(vae, device)
+        check_compiler(device)
     num_steps, optim = count_steps(config, data), config.optim
     return {
         "vae": vae,
@@ -106,6 +106,7 @@ def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[s
         "grad_clip": optim.grad_clip,
         "objective": Objective(**config.objective.model_dump()),
         "seed": config.seed,
+        "compile": config.trainer.compile,
     }
 
 
@@ -162,10 +163,8 @@ def parameter_groups(
     return [inference, generative]
 
 
-def compile_flow(vae: VAE, device: torch.device) -> None:
-    """Compile the model's flow at its first call, in place, under the same weight names.
-
-    Compiling the networks would not help: they consist of matrix products.
+def check_compiler(device: torch.device) -> None:
+    """Check that torch.compile can work on this device.
 
     Raises:
         ConfigError: the device is a CPU and there is no C++ compiler.
@@ -176,4 +175,3 @@ def compile_flow(vae: VAE, device: torch.device) -> None:
             "trainer.compile=true needs a C++ compiler (g++, clang++ or the one in CXX), but there "
             "is none; install one, or use trainer.compile=false"
         )
-    vae.flow.compile()

@@ -16,6 +16,7 @@ from nfvae.experiments.configuration.parts import REGISTRIES, check_flow, check_
 from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
 from nfvae.objective import AnnealingKind, Objective
+from nfvae.precision import Precision
 from nfvae.training.schedule import Decay
 
 Positive = Annotated[int, Field(ge=1, le=10**12)]
@@ -105,6 +106,7 @@ class TrainerConfig(Section):
     max_rewinds: Positive
     num_threads: NumThreads | None
     compile: bool
+    precision: Precision | Literal["auto"]
     progress: bool
 
 

@@ -107,6 +107,5 @@ def describe(
         "train_seconds": seconds,
         "steps_per_second": training.step / seconds,
         "device": device_name(training.device),
-        "num_threads": torch.get_num_threads(),
-        "precision": "float32",
+        "compile": config.trainer.compile,
     }

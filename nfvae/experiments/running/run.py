@@ -20,6 +20,7 @@ from nfvae.experiments.running.callbacks import Checkpoints, Rewind, StopOnSigna
 from nfvae.experiments.running.loading import does_not_fit, load_weights
 from nfvae.experiments.running.measure import describe, measure
 from nfvae.experiments.running.provenance import provenance
+from nfvae.experiments.running.tuning import tuned
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -39,7 +40,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         folder.check_same(config)
         return folder.read_results()
     made_by = provenance()
-    torch.set_num_threads(config.trainer.num_threads or 1)
+    available = torch.get_num_threads()
     device = choose_device(config.device)
     data = read_data(config.data)
     check_run(config, data, device)
@@ -69,6 +70,9 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     with folder.held(config), failure_recorded(folder.path):
         try:
             stored = _load_last(folder, header, device) if folder.last.exists() else None
+            header |= (settings := tuned(trainer, arguments, stored))
+            torch.set_num_threads(settings["num_threads"])
+            arguments |= {"precision": settings["precision"]}
             training = fit(**arguments, callbacks=callbacks, resume_from=stored)
         except DivergenceError as error:
             raise DivergenceError(f"{error}; {_after_divergence(config, folder)}") from None
@@ -76,10 +80,11 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
             unfit = does_not_fit(folder.last, error)
             raise CheckpointError(f"{unfit}; {_way_back(folder)}") from None
 
-        described = describe(config, training, validation, rewind.rewinds) | made_by
+        described = describe(config, training, validation, rewind.rewinds) | settings | made_by
         if config.eval.checkpoint == "best":
             best = _load_best(folder, validation.best_step, device)
             load_weights(training.vae, best, folder.best)
+        torch.set_num_threads(config.trainer.num_threads or available)
         test, which = training.data.test, config.eval.checkpoint
         measured = measure(training.vae, test, "test", config.eval, which, stop, trainer.progress)
         log_results(folder.path, training.step, measured)

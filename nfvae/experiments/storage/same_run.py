@@ -15,6 +15,7 @@ FREE_KEYS = frozenset(
         "device",
         "trainer.num_threads",
         "trainer.compile",
+        "trainer.precision",
         "trainer.progress",
     }
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}

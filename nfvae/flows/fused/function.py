@@ -13,6 +13,14 @@ class FusedFunction(FirstOrderFunction):
     advice = "; build the flow with fused=False for that"
 
 
+def in_use(fused: bool) -> bool:
+    """Whether a flow with this option uses its fast form.
+
+    Under torch.compile it does not: compiled, the readable form is faster.
+    """
+    return fused and not torch.compiler.is_compiling()
+
+
 def fast_sech2(a: Tensor) -> Tensor:
     """1 − tanh²(a) without its cancellation at large |a|.
 
