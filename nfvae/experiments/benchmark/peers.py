@@ -16,7 +16,7 @@ def pyro_planar(dim: int, num_transforms: int) -> FlowFunction:
     try:
         from pyro.distributions.transforms import ConditionalPlanar
     except ImportError:
-        raise _missing("pyro") from None
+        raise missing("pyro") from None
     unpack = PlanarLoop(dim, num_transforms).unpack
 
     def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,7 @@ def normflows_planar(dim: int, num_transforms: int) -> FlowFunction:
     try:
         from normflows.flows import Planar
     except ImportError:
-        raise _missing("normflows") from None
+        raise missing("normflows") from None
     steps = [Planar((dim,)) for _ in range(num_transforms)]
     for step in steps:
         torch.nn.init.zeros_(step.u)
@@ -53,8 +53,9 @@ def normflows_planar(dim: int, num_transforms: int) -> FlowFunction:
     return flow
 
 
-def _missing(library: str) -> ConfigError:
+def missing(library: str) -> ConfigError:
+    """The error for a library that is not installed."""
     return ConfigError(
-        f"{library} is not installed, so there is nothing to compare with; "
+        f"{library} cannot be imported, so there is nothing to compare with; "
         "pip install -e '.[bench]', or leave it out with peers=false"
     )

@@ -4,8 +4,9 @@ All times are medians in milliseconds unless a name says otherwise.
 """
 
 import os
+import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from nfvae.data import Dataset
 from nfvae.evaluation import estimate_nll
+from nfvae.experiments.benchmark.jax_step import JaxStep
 from nfvae.experiments.benchmark.peers import FlowFunction, normflows_planar, pyro_planar
 from nfvae.experiments.benchmark.planar_loops import PlanarBmmLoop, PlanarLoop
 from nfvae.experiments.benchmark.textbook_step import TextbookStep
@@ -47,45 +49,55 @@ def flow_alone(dim: int, K: int, batch: int, repeats: int, peers: bool) -> dict[
     return _milliseconds(interleaved(cases, repeats))
 
 
-def training_step(config: Config, data: Dataset, repeats: int) -> dict[str, float]:
+CALLS = 5  # training steps in a row
+
+
+def training_step(
+    config: Config, data: Dataset, repeats: int, compiled: bool, peers: bool
+) -> dict[str, float]:
     """A whole update: batch, bits, networks, flow, bound, backward, Adam.
 
-    Also the time that its matrix products would take alone: 6 flops per parameter and image, at the
-    best rate that this machine reaches on the model's shapes in the same run.
+    Also the limit on this machine: the time of its matrix products alone, each at its own shape and
+    layout, and that of Adam alone.
     """
     dim, K = config.latent_dim, config.K
 
-    def state(flow: Flow | None) -> Training:
+    def state(flow: Flow | None = None) -> Training:
         made = _training(config, data)
         if flow is not None:
             made.vae.flow = flow
         return made
 
-    own = state(None)
+    own = state()
     cases: dict[str, Callable[[], object]] = {"nfvae": own.update}
+    if compiled:
+        cases["compiled"] = _training(_compiled(config), data).update
+    if peers:
+        cases["jax"] = JaxStep(state(), torch.get_num_threads())
     if K:
         cases["loop"] = state(PlanarLoop(dim, K)).update
         cases["bmm loop"] = state(PlanarBmmLoop(dim, K)).update
     cases["textbook"] = TextbookStep(state(PlanarBmmLoop(dim, K) if K else None))
     batch = config.trainer.batch_size
-    products = dict(_products(own.vae, batch))
-    times = interleaved(cases | products, repeats)
-    rate = max(_flops(name) / times[name] for name in products)
-    weights = sum(p.numel() for p in own.vae.parameters() if p.dim() == 2)
-    limit = 6 * weights * batch / rate
-    return _milliseconds({name: times[name] for name in cases} | {"matrix products": limit}) | {
-        "gflops": rate / 1e9
-    }
+    products = list(linear_products(own.vae, batch))
+    alone = {"adam": adam_alone(own.vae)} | {str(i): run for i, (_, run) in enumerate(products)}
+    times = interleaved(cases | alone, repeats, CALLS)
+    seconds = sum(times[str(i)] for i in range(len(products)))
+    flops = sum(flops for flops, _ in products)
+    measured = {name: times[name] for name in (*cases, "adam")}
+    limit = {"products": seconds, "limit": seconds + times["adam"]}
+    return _milliseconds(measured | limit) | {"gflop": flops / 1e9, "gflops": flops / seconds / 1e9}
 
 
 def compiled_step(config: Config, data: Dataset, repeats: int) -> dict[str, float]:
-    """A whole update with and without `trainer.compile`, and seconds of the first compiled one."""
-    trainer = config.trainer.model_copy(update={"compile": True})
-    eager = _training(config, data)
-    compiled = _training(config.model_copy(update={"trainer": trainer}), data)
-    cold = _first_call(compiled.update)
+    """A whole update with and without `trainer.compile`, and seconds of the first compiled one:
+    without a compile cache, and with it, in a new process each."""
+    eager, compiled = _training(config, data), _training(_compiled(config), data)
     cases = {"eager": eager.update, "compiled": compiled.update}
-    return _milliseconds(interleaved(cases, repeats)) | {"cold, s": cold}
+    times = _milliseconds(interleaved(cases, repeats, CALLS))
+    with tempfile.TemporaryDirectory() as cache:
+        first, again = (_seconds_of_first_update(config, cache) for _ in range(2))
+    return times | {"first start, s": first, "next start, s": again}
 
 
 def nll_throughput(
@@ -153,29 +165,56 @@ def _forward(flow: FlowFunction, z: Tensor, params: Tensor) -> Callable[[], obje
     return run
 
 
-def _first_call(step: Callable[[], object]) -> float:
-    """Seconds of a call that compiles, with an empty compile cache."""
-    with tempfile.TemporaryDirectory() as cache:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
-        start = time.perf_counter()
-        step()
-        seconds = time.perf_counter() - start
-        del os.environ["TORCHINDUCTOR_CACHE_DIR"]
-    return seconds
+def _compiled(config: Config) -> Config:
+    trainer = config.trainer.model_copy(update={"compile": True})
+    return config.model_copy(update={"trainer": trainer})
 
 
-def _products(vae: VAE, batch: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """One product for each shape of the model's linear maps, named "rows x in x out"."""
-    for layer in vae.modules():
-        if isinstance(layer, nn.Linear):
-            x, weight = torch.randn(batch, layer.in_features), layer.weight.detach()
-            name = f"{batch}x{layer.in_features}x{layer.out_features}"
-            yield name, partial(torch.matmul, x, weight.t())
+FIRST_UPDATE = """
+import sys, time, torch
+from nfvae.data import load_dataset
+from nfvae.experiments.benchmark.suite import _training
+from nfvae.experiments.configuration.config import Config
+torch.set_num_threads(int(sys.argv[2]))
+training = _training(Config.model_validate_json(sys.argv[1], strict=False), load_dataset("mnist"))
+start = time.perf_counter()
+training.update()
+print(time.perf_counter() - start)
+"""
 
 
-def _flops(product: str) -> int:
-    rows, inner, columns = map(int, product.split("x"))
-    return 2 * rows * inner * columns
+def _seconds_of_first_update(config: Config, cache: str) -> float:
+    """Seconds of the first compiled update in a new process with this compile cache."""
+    arguments = [_compiled(config).model_dump_json(), str(torch.get_num_threads())]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_UPDATE, *arguments],
+        env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def linear_products(vae: VAE, batch: int) -> Iterator[tuple[float, Callable[[], object]]]:
+    """The matrix products of an update with their flops, each alone: output, gradient of the
+    weights, and gradient of the input, which the images do not need."""
+    layers = [layer for layer in vae.modules() if isinstance(layer, nn.Linear)]
+    for layer in layers:
+        weight = layer.weight.detach()
+        rows_out, rows_in = weight.shape
+        x, grad = torch.randn(batch, rows_in), torch.randn(batch, rows_out)
+        flops = 2.0 * batch * weight.numel()
+        yield flops, partial(torch.addmm, layer.bias.detach(), x, weight.t())
+        yield flops, partial(torch.mm, grad.t(), x, out=torch.empty_like(weight))
+        if layer is not layers[0]:
+            yield flops, partial(torch.mm, grad, weight)
+
+
+def adam_alone(vae: VAE) -> Callable[[], object]:
+    """Adam on one vector as long as all weights: three numbers written and four read for each."""
+    weight = nn.Parameter(torch.zeros(sum(p.numel() for p in vae.parameters())))
+    weight.grad = torch.randn_like(weight)
+    return torch.optim.AdamW([weight], fused=True).step
 
 
 def _milliseconds(seconds: dict[str, float]) -> dict[str, float]:

@@ -29,7 +29,11 @@ from nfvae.experiments.storage.config_file import look_up
 from nfvae.experiments.storage.json_file import write_json
 
 NLL_IMAGES, NLL_SAMPLES = 20, 5000
-COMPILED: list[tuple[dict[str, Any], int]] = [({"name": "planar"}, 16), ({"name": "spline"}, 4)]
+COMPILED: list[tuple[dict[str, Any], int]] = [
+    ({"name": "planar"}, 16),
+    ({"name": "sylvester_orthogonal"}, 4),
+    ({"name": "spline"}, 4),
+]
 
 Part = Literal["flow", "step", "compile", "nll", "startup", "scaling"]
 NumTransforms = Annotated[int, Field(ge=0, le=10_000)]
@@ -43,6 +47,7 @@ class BenchmarkConfig(Section):
     K: Annotated[list[NumTransforms], Field(min_length=1)]
     batch_size: Annotated[list[Positive], Field(min_length=1)]
     repeats: Annotated[int, Field(ge=1, le=10_000)]
+    compiled: bool
     peers: bool
     num_threads: NumThreads
     folder: Annotated[str, Field(min_length=1)]
@@ -83,7 +88,8 @@ def benchmark(composed: Mapping[str, Any]) -> int:
 
     def steps() -> list[Row]:
         return [
-            {"K": K, "B": batch} | suite.training_step(run, data, config.repeats)
+            {"K": K, "B": batch}
+            | suite.training_step(run, data, config.repeats, config.compiled, config.peers)
             for (K, batch), run in runs.items()
         ]
 
@@ -110,7 +116,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     measures: dict[Part, tuple[str, Callable[[], list[Row]]]] = {
         "flow": ("planar flow alone, forward and backward, ms", flows),
         "step": ("training step, ms", steps),
-        "compile": ("training step with and without torch.compile of the flow, ms", compiled),
+        "compile": ("training step with and without torch.compile, ms", compiled),
         "nll": ("importance-weighted NLL", nll),
         "startup": ("start, seconds", lambda: [startup(few)]),
         "scaling": ("planar flow alone against its sizes, ms", lambda: suite.scaling(few)),
