@@ -57,6 +57,7 @@ class Training:
         vae: VAE,
         data: Dataset,
         num_steps: int,
+        *,
         batch_size: int = 100,
         optimizer: optim.Optimizer | None = None,
         schedule: Schedule = constant,
