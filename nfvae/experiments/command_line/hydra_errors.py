@@ -7,18 +7,27 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import OverrideParseException
+from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from nfvae.experiments.command_line.conf import CONF, choices
+from nfvae.experiments.command_line.conf import CONF, choices, is_configured
 from nfvae.experiments.errors import one_line
 
-EXTRAS = {"joblib": "launchers", "submitit_local": "launchers", "submitit_slurm": "launchers"}
+EXTRA = ("joblib", "submitit_local", "submitit_slurm")  # launchers of `nfvae[launchers]`
 
 
-def explain_hydra(error: Exception, config_name: str) -> str:
-    """One line about an error of Hydra or OmegaConf."""
+def explain_hydra(error: Exception, command: str = "", words: Sequence[str] = ()) -> str:
+    """One line about an error of Hydra or OmegaConf.
+
+    Args:
+        error: the error.
+        command: the command whose keys are suggested.
+        words: the command line.
+    """
+    text = " ".join(str(error).split()).partition(" Config search path:")[0]
+    if not text and error.__cause__ is not None:
+        text = " ".join(str(error.__cause__).split())
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} must be given: {error.full_key}=…"
     if isinstance(error, OverrideParseException):
@@ -26,52 +35,40 @@ def explain_hydra(error: Exception, config_name: str) -> str:
             f"{one_line(error.override)} cannot be read as key=value; special characters in a "
             """value need two kinds of quotes around it: 'run.dir="~/runs"'"""
         )
-    text = " ".join(str(error).split()).partition(" Config search path:")[0]
-    if not text and error.__cause__ is not None:
-        text = " ".join(str(error.__cause__).split())
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        hint = "; pip install 'nfvae[launchers]'" if name in EXTRA else ""
+        return f"{group}={one_line(name)} is unknown; known: {', '.join(error.options)}{hint}"
     if unknown := re.match(r"Could not override '(.+?)'", text):
-        known = _all_keys(config_name)
-        if unknown[1] in known:
-            return f"{unknown[1]} belongs to another choice of its group; --cfg job shows the keys"
-        near = get_close_matches(unknown[1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "--cfg job shows them all"
-        return f"{unknown[1]} is not a key of the configuration; {hint}"
-    if unknown := re.search(r"Could not find '(.+)/(.+?)' Available options in .+?: (.*)", text):
-        group, name, options = unknown.groups()
-        hint = f"; pip install 'nfvae[{EXTRAS[name]}]'" if name in EXTRAS else ""
-        return f"{group}={one_line(name)} is unknown; known: {', '.join(options.split())}{hint}"
+        return _explain_key(unknown[1], command)
     ambiguous = r"Ambiguous value for argument '(.+?)=(.+?)'|'(.+?)' requires --mul"
     if several := re.search(ambiguous, text):
         key, values, other = several.groups()
         listed = f"; for a list write {key}=[{values}]" if values else ""
         return f"{other or f'{key}={values}'} is a sweep over several values; add -m{listed}"
+    if "must be a string" in text:  # flow=null, flow=3
+        for word in words:
+            group, _, value = word.lstrip("+~").partition("=")
+            names = choices(group.partition("@")[0])
+            if names and value.strip("\"'") not in names:
+                return f"{one_line(word)} must name a choice; known: {', '.join(names)}"
     key = getattr(error, "full_key", None)
     return f"{key}: {text}" if key else text
 
 
-def explain_value_error(error: ValueError, words: Sequence[str]) -> str:
-    """One line about a ValueError of Hydra: flow=null, flow=3, or options that contradict."""
-    text = " ".join(str(error).split())
-    if "must be a string" not in text:
-        return text
-    for word in words:
-        if word.startswith("="):
-            return f"{one_line(word)} is not key=value"
-        group = word.partition("=")[0].lstrip("+~").partition("@")[0]
-        value = word.partition("=")[2]
-        if group and choices(group) and value.strip("\"'") not in choices(group):
-            return f"{one_line(word)} must name a choice; known: {', '.join(choices(group))}"
-    return text
-
-
-def _all_keys(config_name: str) -> list[str]:
-    """All keys that a command line can set, with dots."""
+def _explain_key(key: str, command: str) -> str:
+    """One line about an override of a key that the configuration does not have."""
+    known: list[str] = []
     GlobalHydra.instance().clear()
-    if not (CONF / f"{config_name}.yaml").is_file():
-        return []
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        composed = OmegaConf.to_container(hydra.compose(config_name), resolve=False)
-    return [*_flattened(composed)]
+    if is_configured(command):
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            composed = OmegaConf.to_container(hydra.compose(command), resolve=False)
+        known = list(_flattened(composed))
+    if key in known:
+        return f"{key} belongs to another choice of its group; --cfg job shows the keys"
+    near = get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "--cfg job shows them all"
+    return f"{key} is not a key of the configuration; {hint}"
 
 
 def _flattened(mapping: Any, prefix: str = "") -> Iterator[str]:

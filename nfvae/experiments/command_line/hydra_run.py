@@ -1,50 +1,52 @@
 """Run a command with Hydra; every error becomes one line."""
 
 import os
+import traceback
 from argparse import ArgumentError, Namespace
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.errors import NfvaeError
-from nfvae.experiments.command_line.failures import report
-from nfvae.experiments.command_line.help import COMMANDS
-from nfvae.experiments.command_line.hydra_errors import explain_hydra, explain_value_error
+from nfvae.experiments.command_line.conf import CONF, takes_runs
+from nfvae.experiments.command_line.hydra_errors import explain_hydra
 from nfvae.experiments.command_line.hydra_settings import settings_checked
+from nfvae.experiments.command_line.tasks import task
 from nfvae.experiments.errors import ConfigError, fail
 from nfvae.experiments.launching.registration import register_plugins
 
 
-def run_hydra(command: str, main: Callable[[], Any], words: Sequence[str]) -> int:
-    """Call a function decorated by `hydra.main`, with `words` in sys.argv; returns its status."""
+def run_hydra(command: str, words: Sequence[str]) -> int:
+    """Run a command with `words`, which are in sys.argv too; returns its exit status.
+
+    Raises:
+        ConfigError: an option or a setting of Hydra that is not supported.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach this function
     register_plugins()
+    _check_words(words)
+    main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)
     try:
-        _check_words(words)
         with settings_checked(command):
-            main()
-    except (HydraException, OmegaConfBaseException) as error:
-        return fail(explain_hydra(error, command))
-    except ValueError as error:
-        if not _is_hydras(error):
+            main(task(command))()
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+        if not {"hydra", "omegaconf"} & set(Path(raised_in).parts):  # a bug
             raise
-        return fail(explain_value_error(error, words))
-    except (NfvaeError, OSError) as error:
-        return report(error)
+        return fail(explain_hydra(error, command, words))
     return 0
 
 
 def with_run_key(command: str, words: Sequence[str]) -> list[str]:
     """Write a run folder given as FOLDER as run=FOLDER, for commands that take one."""
-    if not COMMANDS[command].on_runs:
+    if not takes_runs(command):
         return list(words)
     positional = _parse(words).overrides  # without `job` of `--cfg job`
     return [
@@ -62,19 +64,9 @@ def overrides() -> list[str]:
 
 
 def hydra_override(key: str, value: str) -> str:
-    """`key=value`, with quotes around the value if Hydra would read it as something else."""
-    escaped = value.replace("${", "\\${")
-    for quote in ("", "'", '"'):
-        text = (
-            f"{key}={quote}{escaped.replace(quote, chr(92) + quote) if quote else escaped}{quote}"
-        )
-        try:
-            parsed = OverridesParser.create().parse_override(text).value()
-            if isinstance(parsed, str) and OmegaConf.create({"v": parsed})["v"] == value:
-                return text
-        except (HydraException, OmegaConfBaseException):
-            continue
-    return f"{key}={value}"
+    """`key=value` with quotes around the value, so that Hydra reads it as this string."""
+    quoted = QuotedString(value.replace("${", r"\${"), Quote.single)
+    return f"{key}={quoted.with_quotes()}"
 
 
 def run_argument(path: Path) -> str:
@@ -103,10 +95,10 @@ def _parse(words: Sequence[str]) -> Namespace:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what Hydra would accept silently.
+    """Refuse what Hydra would accept silently: a rerun from a pickle, or a key given twice.
 
     Raises:
-        ConfigError: a rerun from a pickle, or a key that is given twice.
+        ConfigError: one of these.
     """
     given = _parse(words)
     if given.experimental_rerun is not None:
@@ -114,21 +106,10 @@ def _check_words(words: Sequence[str]) -> None:
             "--experimental-rerun would load a pickle, which could run any code; give the "
             "overrides of the run again instead"
         )
-    keys = Counter(_key(word) for word in given.overrides if "=" in word)
-    for key, times in keys.items():
-        if times > 1 and key:
+    # The key that an override sets, also for ++K=1 and flow@_here_=x.
+    split = [word.lstrip("+~").partition("=") for word in given.overrides]
+    for key, times in Counter(key.partition("@")[0] for key, equals, _ in split if equals).items():
+        if not key:
+            raise ConfigError("an override must be key=value, but the key of one is empty")
+        if times > 1:
             raise ConfigError(f"{key} is given more than once on the command line")
-
-
-def _key(word: str) -> str:
-    """The key that an override sets, also for ++K=1 and flow@_here_=x."""
-    return word.partition("=")[0].lstrip("+~").partition("@")[0]
-
-
-def _is_hydras(error: ValueError) -> bool:
-    """Whether Hydra raised it, rather than a task that it ran."""
-    traceback, last = error.__traceback__, ""
-    while traceback is not None:
-        last = traceback.tb_frame.f_globals.get("__name__", "")
-        traceback = traceback.tb_next
-    return last.startswith(("hydra.", "omegaconf."))

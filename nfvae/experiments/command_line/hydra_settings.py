@@ -1,6 +1,6 @@
 """Check Hydra's own settings: unsupported ones are refused before Hydra uses them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -25,7 +25,6 @@ SWEEPERS = {
     "optuna": "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
 }
 SAMPLERS = "optuna.samplers."  # the only kind of object that a sweeper's settings may name
-FOLDERS = {"run.dir": ".", "sweep.dir": ".", "sweep.subdir": "."}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET")
 RESERVED = ("NFVAE_", "PYTHON", "LD_", "DYLD_")
 
@@ -33,22 +32,19 @@ RESERVED = ("NFVAE_", "PYTHON", "LD_", "DYLD_")
 @contextmanager
 def settings_checked(command: str) -> Iterator[None]:
     """Check every configuration that Hydra composes in this block, before Hydra uses it."""
-    compose = ConfigLoaderImpl.load_configuration
+    loader = cast(Any, ConfigLoaderImpl)
+    compose = loader.load_configuration
 
     def checked(self: ConfigLoaderImpl, *arguments: Any, **options: Any) -> DictConfig:
-        config = compose(self, *arguments, **options)
+        config: DictConfig = compose(self, *arguments, **options)
         check_settings(config.hydra, command)
         return config
 
-    _replace(checked)
+    loader.load_configuration = checked
     try:
         yield
     finally:
-        _replace(compose)
-
-
-def _replace(method: Callable[..., DictConfig]) -> None:
-    cast(Any, ConfigLoaderImpl).load_configuration = method
+        loader.load_configuration = compose
 
 
 def check_settings(settings: DictConfig, command: str) -> None:
@@ -69,8 +65,7 @@ def check_settings(settings: DictConfig, command: str) -> None:
                 f"hydra.{key}: handlers, formatters and filters could run any code and are not "
                 f"supported; keep hydra/{key}=none"
             )
-    job = raw["job"]
-    for name in (*job["env_set"], *job["env_copy"]):
+    for name in (*raw["job"]["env_set"], *raw["job"]["env_copy"]):
         if str(name).startswith(RESERVED):
             raise ConfigError(
                 f"hydra.job sets {one_line(name)}, which could make a process load any code; "
@@ -78,15 +73,13 @@ def check_settings(settings: DictConfig, command: str) -> None:
             )
     _check_plugin("launcher", raw["launcher"], LAUNCHERS)
     _check_plugin("sweeper", raw["sweeper"], SWEEPERS)
-    _check_workers(raw["launcher"], command)
-    for key, expected in FOLDERS.items():
-        found = OmegaConf.to_container(settings, resolve=False)
-        for part in key.split("."):
-            found = cast(dict[str, Any], found)[part]
-        if found != expected:
+    if raw["launcher"]["_target_"] == LAUNCHERS["processes"]:
+        _check_processes(raw["launcher"].get("num_workers"), command)
+    for section, key in (("run", "dir"), ("sweep", "dir"), ("sweep", "subdir")):
+        if raw[section][key] != ".":
             raise ConfigError(
-                f"hydra.{key}={one_line(found)}: nfvae's files are not in Hydra's folders; "
-                "use run.dir to choose a run's folder"
+                f"hydra.{section}.{key}={one_line(raw[section][key])}: nfvae's files are not in "
+                "Hydra's folders; use run.dir to choose a run's folder"
             )
     if raw["mode"] == RunMode.RUN:
         for override in raw["overrides"]["hydra"]:
@@ -113,14 +106,11 @@ def _check_plugin(kind: str, config: dict[str, Any], allowed: dict[str, str]) ->
         )
 
 
-def _check_workers(launcher: dict[str, Any], command: str) -> None:
-    if launcher["_target_"] != LAUNCHERS["processes"]:
-        return
+def _check_processes(workers: object, command: str) -> None:
     if command != "train":
         raise ConfigError(
             "hydra/launcher=processes supports train only; use hydra/launcher=basic or joblib"
         )
-    workers = launcher.get("num_workers")
     if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
         raise ConfigError(
             f"hydra.launcher.num_workers={one_line(workers)} should be a number from 1 to 1024, or "
@@ -134,5 +124,5 @@ def _built(node: Any) -> list[str]:
         return [each for entry in node for each in _built(entry)]
     if not isinstance(node, dict):
         return []
-    named = [str(value) for key, value in node.items() if key == "_target_"]
-    return named + [each for value in node.values() for each in _built(value)]
+    own = [str(node["_target_"])] if "_target_" in node else []
+    return own + _built(list(node.values()))

@@ -1,16 +1,16 @@
 """The commands: `nfvae train …`, `python -m nfvae train …` or `python scripts/train.py …`."""
 
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from nfvae.errors import NfvaeError
 from nfvae.experiments.command_line.call import remember_call
+from nfvae.experiments.command_line.conf import is_configured
+from nfvae.experiments.command_line.failures import report
 from nfvae.experiments.command_line.help import COMMANDS, command_help, overview
 from nfvae.experiments.command_line.output import output_error, protect_output
 from nfvae.experiments.command_line.plugins import import_plugins, take_plugins
@@ -22,20 +22,20 @@ SHOWS = {"--help", "-h", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell
 
 def main() -> NoReturn:
     """The console command `nfvae`: its first argument names the command."""
-    name, words = (sys.argv[1], sys.argv[2:]) if sys.argv[1:] else ("--help", [])
+    name, *words = sys.argv[1:] or ["--help"]
     if name in COMMANDS:
         _exit(name, words)
     protect_output()
     if name in ("--help", "-h", "help"):
         print(overview())
-        sys.exit(_status_of_output(0))
-    if name == "--version":
+    elif name == "--version":
         from nfvae import __version__
 
         print(f"nfvae {__version__}")
-        sys.exit(0)
-    print(f"error: {name} is not a command; known: {', '.join(COMMANDS)}", file=sys.stderr)
-    sys.exit(2)
+    else:
+        print(f"error: {name} is not a command; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(_status_of_output(0))
 
 
 def run(name: str) -> NoReturn:
@@ -55,7 +55,7 @@ def _exit(name: str, words: list[str]) -> NoReturn:
         status = INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, before)
-    if not COMMANDS[name].configured or SHOWS.intersection(words):
+    if not is_configured(name) or SHOWS.intersection(words):
         status = _status_of_output(status)
     sys.stdout.flush()
     sys.exit(status)
@@ -64,28 +64,22 @@ def _exit(name: str, words: list[str]) -> NoReturn:
 def _run(name: str, words: list[str]) -> int:
     try:
         words = take_plugins(words)
-        if COMMANDS[name].configured:
-            return _run_configured(name, words)
-        import_plugins()
-        command = getattr(importlib.import_module(f"nfvae.experiments.commands.{name}"), name)
-        return int(command([word.removeprefix("run=") for word in words]))
-    except SystemExit as end:  # raised by Hydra and argparse
+        if not is_configured(name):
+            import_plugins()
+            command = getattr(import_module(f"nfvae.experiments.commands.{name}"), name)
+            return int(command([word.removeprefix("run=") for word in words]))
+        if "--help" in words or "-h" in words:
+            print(command_help(name))
+            return 0
+        from nfvae.experiments.command_line import hydra_run  # importing Hydra is slow
+
+        words = hydra_run.with_run_key(name, words)
+        sys.argv = [sys.argv[0], *words]
+        return hydra_run.run_hydra(name, words)
+    except SystemExit as end:  # raised by Hydra, argparse and tasks
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except (NfvaeError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        from nfvae.experiments.command_line.failures import report
-
+    except Exception as error:
         return report(error)
-
-
-def _run_configured(name: str, words: Sequence[str]) -> int:
-    if "--help" in words or "-h" in words:
-        print(command_help(name))
-        return 0
-    from nfvae.experiments.command_line import tasks  # importing Hydra is slow
-    from nfvae.experiments.command_line.hydra_run import run_hydra, with_run_key
-
-    sys.argv = [sys.argv[0], *with_run_key(name, words)]
-    return run_hydra(name, getattr(tasks, name), sys.argv[1:])
 
 
 def _status_of_output(status: int) -> int:

@@ -11,11 +11,7 @@ GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
 
 
 class ForgivingStream:
-    """A text stream that drops what cannot be written.
-
-    Args:
-        stream: sys.stdout or sys.stderr.
-    """
+    """A text stream, sys.stdout or sys.stderr, that drops what cannot be written."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -32,8 +28,7 @@ class ForgivingStream:
 
     def writelines(self, lines: list[str]) -> None:
         """Write all lines."""
-        for line in lines:
-            self.write(line)
+        self.write("".join(lines))
 
     def flush(self) -> None:
         """Write what is buffered, or drop it."""
@@ -66,14 +61,11 @@ def protect_output() -> None:
         pass
     os.close(descriptor)
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            stream = open(os.devnull, "w")  # noqa: PTH123, SIM115  (for the process's whole life)
-        if isinstance(stream, ForgivingStream):
-            continue
+        stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: PTH123, SIM115
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-        setattr(sys, name, ForgivingStream(stream))
+        if not isinstance(stream, ForgivingStream):
+            setattr(sys, name, ForgivingStream(stream))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

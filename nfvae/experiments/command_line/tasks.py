@@ -1,60 +1,83 @@
-"""Hydra's task functions: one decorated function per command that YAML files configure.
+"""A command as Hydra's task function, alone or as one job of a sweep."""
 
-Each imports its command only when it runs, so that help and completion do not import torch.
-"""
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-import hydra
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.experiments.command_line.conf import CONF
-from nfvae.experiments.command_line.task_runner import run_task
-
-PATH = str(CONF)
-
-
-@hydra.main(version_base="1.3", config_path=PATH, config_name="train")
-def train(config: DictConfig) -> float | None:
-    """Train a VAE; returns the best validation −ELBO in nats, which a sweeper can minimize."""
-    from nfvae.experiments.commands.train import train
-
-    return run_task(train, config)
-
-
-@hydra.main(version_base="1.3", config_path=PATH, config_name="evaluate")
-def evaluate(config: DictConfig) -> float | None:
-    """Measure a trained run again."""
-    from nfvae.experiments.commands.evaluate import evaluate
-
-    return run_task(evaluate, config)
+from nfvae.experiments.command_line.failures import explain, report
+from nfvae.experiments.command_line.hydra_errors import explain_hydra
+from nfvae.experiments.command_line.output import protect_output
+from nfvae.experiments.command_line.plugins import import_plugins
+from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.interruption import Interrupted, received_signal
 
 
-@hydra.main(version_base="1.3", config_path=PATH, config_name="picture")
-def picture(config: DictConfig) -> float | None:
-    """Draw reconstructions and samples of a run."""
-    from nfvae.experiments.commands.picture import picture
+def task(name: str) -> Callable[[DictConfig], float | None]:
+    """A function that runs a command; it returns the value that a sweeper minimizes, if any.
 
-    return run_task(picture, config)
+    Outside a sweep, an error becomes one line and the exit status. In a sweep it is raised: Hydra
+    returns it to the sweeper, which continues with the other jobs.
+    """
 
+    def run(config: DictConfig) -> float | None:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return _run_in_sweep(name, config)
+        try:
+            value, status = _run(name, config)
+        except Exception as error:
+            status = report(error)
+        return value if status == 0 else sys.exit(status)
 
-@hydra.main(version_base="1.3", config_path=PATH, config_name="posterior_2d")
-def posterior_2d(config: DictConfig) -> float | None:
-    """Draw q(z|x) and p(z|x)."""
-    from nfvae.experiments.commands.posterior_2d import posterior_2d
-
-    return run_task(posterior_2d, config)
-
-
-@hydra.main(version_base="1.3", config_path=PATH, config_name="fit_energy")
-def fit_energy(config: DictConfig) -> float | None:
-    """Fit a flow to a 2-D energy."""
-    from nfvae.experiments.commands.fit_energy import fit_energy
-
-    return run_task(fit_energy, config)
+    run.__name__ = name
+    return run
 
 
-@hydra.main(version_base="1.3", config_path=PATH, config_name="benchmark")
-def benchmark(config: DictConfig) -> float | None:
-    """Time flows, training steps, the NLL and start-up."""
-    from nfvae.experiments.commands.benchmark import benchmark
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as a plain mapping, all interpolations resolved.
 
-    return run_task(benchmark, config)
+    Raises:
+        ConfigError: a value is missing, or an interpolation cannot be resolved.
+    """
+    try:
+        mapping = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain_hydra(error)) from None
+    assert isinstance(mapping, dict)
+    return {str(key): value for key, value in mapping.items()}
+
+
+def _run(name: str, config: DictConfig) -> tuple[float | None, int]:
+    """The value that a sweeper can minimize, which train returns, and the exit status."""
+    import_plugins()
+    command = getattr(import_module(f"nfvae.experiments.commands.{name}"), name)
+    returned = command(plain(config))
+    return (None, returned) if isinstance(returned, int) else (returned, 0)
+
+
+def _run_in_sweep(name: str, config: DictConfig) -> float | None:
+    protect_output()
+    if (stopped_by := received_signal()) is not None:  # this process runs one job after the other
+        raise Interrupted(f"stopped by {stopped_by.name} before it began")
+    try:
+        value, status = _run(name, config)
+    except Interrupted:
+        if "SUBMITIT_EXECUTOR" in os.environ and received_signal() == signal.SIGUSR2:
+            # Submitit's handler puts a preempted or timed-out job back into the queue.
+            signal.raise_signal(signal.SIGUSR2)
+        raise
+    except Exception as error:
+        if explain(error) is None:
+            traceback.print_exc()
+        raise
+    if status != 0:
+        raise Interrupted("stopped")
+    return value

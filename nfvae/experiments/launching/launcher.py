@@ -86,7 +86,7 @@ class ProcessLauncher(Launcher):
         return config
 
     def _plan(self, config: DictConfig, overrides: Sequence[str]) -> "PlannedRun":
-        from nfvae.experiments.command_line.task_runner import plain
+        from nfvae.experiments.command_line.tasks import plain
         from nfvae.experiments.launching.plan import plan_run
 
         keys = [str(key) for key in config if key != "hydra"]

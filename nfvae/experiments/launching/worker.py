@@ -17,9 +17,9 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 
-from nfvae.experiments.command_line import tasks
 from nfvae.experiments.command_line.failures import explain
 from nfvae.experiments.command_line.output import protect_output
+from nfvae.experiments.command_line.tasks import task
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     setup_globals()
     JobRuntime.instance().set("name", config.hydra.job.name)
     returned = run_job(
-        task_function=getattr(tasks, name).__wrapped__,
+        task_function=task(name),
         config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
