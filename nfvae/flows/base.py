@@ -67,6 +67,14 @@ class Flow(nn.Module, ABC):
         It must be linear in K, or in pairs of transforms. So must the number of the flow's weights.
         """
 
+    @property
+    def working_size(self) -> int:
+        """Numbers per parameter set that a call holds besides parameters and points.
+
+        It must be at most quadratic in K.
+        """
+        return 0
+
     @abstractmethod
     def initial_params(self) -> Tensor:
         """Initial parameters, shape [param_size]: the flow is at or near the identity.

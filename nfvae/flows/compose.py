@@ -50,6 +50,10 @@ class Compose(Flow):
     def param_size(self) -> int:
         return sum(self._sizes())
 
+    @property
+    def working_size(self) -> int:
+        return sum(flow.working_size for flow in self._flows())
+
     def initial_params(self) -> Tensor:
         return torch.cat([flow.initial_params() for flow in self._flows()])
 

@@ -65,6 +65,10 @@ class Planar(StepwiseFlow):
     def param_size(self) -> int:
         return self.num_transforms * (2 * self.dim + 1)
 
+    @property
+    def working_size(self) -> int:
+        return self.num_transforms**2 if self.fused else 0  # the matrix ûwᵀ
+
     def initial_params(self) -> Tensor:
         w = torch.randn(self.num_transforms * self.dim) / self.dim**0.5
         return torch.cat([w, torch.zeros(self.num_transforms * (self.dim + 1))])

@@ -12,7 +12,6 @@ from nfvae.experiments.configuration.memory import (
     check_memory,
     model_size,
     numbers_per_parameter,
-    readable,
 )
 from nfvae.experiments.configuration.parts import flow_size
 from nfvae.experiments.errors import ConfigError
@@ -62,12 +61,15 @@ def test_any_number_of_transforms_is_sized_at_once(make_config):
     check_memory(make_config("K=80"), SHAPE, CPU)
 
 
+@pytest.mark.parametrize("K", [5, 7, 8, 21, 40])
+def test_pairs_of_transforms_are_counted(make_config, K):
+    planar, radial = make_config(f"K={K}"), make_config("flow=radial", f"K={K}")
+    assert flow_size(planar.flow, 3, K).working_size == K**2
+    assert flow_size({**planar.flow, "fused": False}, 3, K).working_size == 0
+    assert flow_size(radial.flow, 3, K).param_size == FLOWS["radial"](3, K).param_size
+
+
 def test_limits_of_the_process_count(monkeypatch):
     whole = available_memory(CPU)
     monkeypatch.setattr(resource, "getrlimit", lambda which: (10**8, 10**8))
     assert available_memory(CPU) == 10**8 < whole
-
-
-def test_readable():
-    shown = [readable(size) for size in (12, 1234, 25.3e9, 6e14, 3e21, 5e26)]
-    assert shown == ["12 bytes", "1.23 kB", "25.3 GB", "600 TB", "3 ZB", "5e+05 ZB"]

@@ -16,12 +16,7 @@ from nfvae.experiments.configuration.config import (
     VAEAdamConfig,
     VAERMSpropConfig,
 )
-from nfvae.experiments.configuration.parts import (
-    build_flow,
-    build_likelihood,
-    build_networks,
-    build_prior,
-)
+from nfvae.experiments.configuration.parts import build_flow, build_networks, build_part
 from nfvae.experiments.errors import ConfigError
 from nfvae.images import ImageShape, Values
 from nfvae.likelihoods import LIKELIHOODS
@@ -37,11 +32,11 @@ def build_vae(config: Config, image_shape: ImageShape) -> VAE:
     Raises:
         ConfigError: parts do not fit together.
     """
-    likelihood = build_likelihood(config.likelihood)
+    likelihood = build_part("likelihood", config.likelihood)
     out_channels = image_shape[0] * likelihood.parameters_per_channel
     flow = build_flow(config.flow, config.latent_dim, config.K)
     encoder, decoder = build_networks(config.model, image_shape, out_channels)
-    prior = build_prior(config.prior, config.latent_dim)
+    prior = build_part("prior", config.prior, config.latent_dim)
     return VAE(encoder, flow, decoder, likelihood, prior)
 
 
@@ -51,7 +46,7 @@ def check_likelihood(config: Config, data: Dataset) -> None:
     Raises:
         ConfigError: it does not; the message lists likelihoods that do.
     """
-    likelihood = build_likelihood(config.likelihood)
+    likelihood = build_part("likelihood", config.likelihood)
     if data.values in likelihood.accepts:
         return
     fitting = ", ".join(_likelihoods_of(data.values)) or "none"

@@ -5,15 +5,13 @@ raises an error of one line that names the key, the value and the allowed values
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from nfvae.experiments.configuration.device import check_device
-from nfvae.experiments.configuration.name import Name
 from nfvae.experiments.configuration.parts import REGISTRIES, check_flow, check_part, flow_size
-from nfvae.experiments.configuration.sections import Section, check_section
+from nfvae.experiments.configuration.sections import Name, Section, check_section
 from nfvae.experiments.errors import ConfigError
 from nfvae.objective import AnnealingKind, Objective
 from nfvae.precision import Precision
@@ -130,13 +128,6 @@ class RunConfig(Section):
     dir: Annotated[str, Field(min_length=1)] | None  # "" would be the current folder
     name: Name | None
 
-    @field_validator("dir")
-    @classmethod
-    def _check_lengths(cls, path: str | None) -> str | None:
-        if path is not None and any(len(part.encode()) > 255 for part in Path(path).parts):
-            raise ValueError("contains a name of more than 255 bytes; choose a shorter one")
-        return path
-
     @model_validator(mode="after")
     def _check_one_place(self) -> Self:
         if self.dir is not None and self.name is not None:
@@ -173,10 +164,6 @@ class Config(Section):
         return dim
 
 
-class _LatentDim(Section):
-    latent_dim: Size
-
-
 def parse_config(mapping: Mapping[str, Any]) -> Config:
     """Check a composed configuration.
 
@@ -191,11 +178,7 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
         if at == "flow":
             mapping["flow"], mapping["K"] = check_flow(section, mapping.get("K"))
         elif at == "model":
-            own = {key: value for key, value in section.items() if key != "latent_dim"}
-            dim = {key: value for key, value in section.items() if key == "latent_dim"}
-            mapping[at] = (
-                check_part(registry, at, own) | check_section(_LatentDim, dim, at).model_dump()
-            )
+            mapping[at] = check_part(registry, at, section, latent_dim=(Size, ...))
         else:
             mapping[at] = check_part(registry, at, section)
     config = check_section(Config, mapping)

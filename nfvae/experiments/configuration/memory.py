@@ -3,17 +3,17 @@
 import os
 import resource
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from nfvae.experiments.configuration.config import AdamConfig, Config, RMSpropConfig
 from nfvae.experiments.configuration.control_group import control_group
 from nfvae.experiments.configuration.parts import (
-    FlowSize,
-    build_likelihood,
     build_networks,
-    build_prior,
+    build_part,
     flow_size,
     sizes,
     without_memory,
@@ -29,47 +29,29 @@ def check_memory(config: Config, image_shape: ImageShape, device: torch.device) 
 
     Raises:
         ConfigError: it needs more memory than is available. The estimate is a lower bound: it
-            leaves out what a flow stores within its transforms.
+            leaves out most of what a flow stores within its transforms.
     """
     size = model_size(config, image_shape)
-    batch = config.trainer.batch_size
+    batch, num_samples = config.trainer.batch_size, config.objective.num_samples
     require_memory(
         size.num_parameters,
         numbers_per_parameter(config.optim, config.trainer.on_nan == "rewind"),
-        batch * (size.per_image + config.objective.num_samples * size.per_sample),
+        batch * (size.per_image + num_samples * size.per_sample),
         available_memory(device),
-        {
-            "K": config.K,
-            **_model_sizes(config),
-            **sizes(config.flow),
-            "trainer.batch_size": batch,
-            "objective.num_samples": config.objective.num_samples,
-        },
+        {"K": config.K, **_model_sizes(config), **sizes(config.flow)}
+        | {"trainer.batch_size": batch, "objective.num_samples": num_samples},
     )
 
 
-class ModelSize:
-    """Sizes of a model that is described but not built, as counts of numbers.
+class ModelSize(NamedTuple):
+    """Sizes of a model that is described but not built, as counts of numbers."""
 
-    Attributes:
-        num_parameters: weights and biases.
-        per_image: numbers per image that are stored for the backward pass.
-        per_sample: numbers per sample of z that are stored for the backward pass.
-    """
-
-    def __init__(self, config: Config, image_shape: ImageShape, flow: FlowSize) -> None:
-        dim = config.latent_dim
-        likelihood = build_likelihood(config.likelihood)
-        channels = image_shape[0] * likelihood.parameters_per_channel
-        encoder, decoder = build_networks(config.model, image_shape, channels)
-        head = 2 * dim + flow.param_size
-        prior = build_prior(config.prior, dim)
-        parts = (encoder, decoder, likelihood, prior)
-        networks = sum(weight.numel() for part in parts for weight in part.parameters())
-        self.num_parameters = networks + (encoder.num_features + 1) * head + flow.num_weights
-        pixels = torch.empty(2, *image_shape)
-        self.per_image = pixels[0].numel() + _kept(encoder, pixels) + 2 * head
-        self.per_sample = (config.K + 1) * dim + _kept(decoder, torch.empty(2, dim))
+    num_parameters: int
+    """Weights and biases."""
+    per_image: int
+    """Stored for the backward pass, for each image."""
+    per_sample: int
+    """Stored for the backward pass, for each sample of z."""
 
 
 def model_size(config: Config, image_shape: ImageShape) -> ModelSize:
@@ -78,10 +60,24 @@ def model_size(config: Config, image_shape: ImageShape) -> ModelSize:
     Raises:
         ConfigError: no memory could hold it.
     """
-    flow = flow_size(config.flow, config.latent_dim, config.K)
-    size: ModelSize = without_memory(
-        lambda: ModelSize(config, image_shape, flow), _model_sizes(config)
-    )
+    dim = config.latent_dim
+    flow = flow_size(config.flow, dim, config.K)
+    head = 2 * dim + flow.param_size
+
+    def measure() -> ModelSize:
+        likelihood = build_part("likelihood", config.likelihood)
+        channels = image_shape[0] * likelihood.parameters_per_channel
+        encoder, decoder = build_networks(config.model, image_shape, channels)
+        parts = (encoder, decoder, likelihood, build_part("prior", config.prior, dim))
+        networks = sum(weight.numel() for part in parts for weight in part.parameters())
+        pixels = torch.empty(2, *image_shape)
+        return ModelSize(
+            networks + (encoder.num_features + 1) * head + flow.num_weights,
+            pixels[0].numel() + _kept(encoder, pixels) + 2 * head + flow.working_size,
+            (config.K + 1) * dim + _kept(decoder, torch.empty(2, dim)),
+        )
+
+    size: ModelSize = without_memory(measure, _model_sizes(config))
     return size
 
 
@@ -94,11 +90,10 @@ def _kept(network: nn.Module, x: Tensor) -> int:
         if isinstance(output, Tensor):
             total += output.numel() // len(x)
 
-    layers = [module for module in network.modules() if not list(module.children())]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(count)
     network(x)
-    for hook in hooks:
-        hook.remove()
     return total
 
 
@@ -141,11 +136,7 @@ def available_memory(device: torch.device) -> int:
 
 def readable(size: float) -> str:
     """A number of bytes with three digits and a decimal unit."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} ZB"
+    return tqdm.format_sizeof(size, "B")
 
 
 def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = False) -> int:

@@ -15,19 +15,31 @@ from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError, one_line
 from nfvae.flows import FLOWS, Compose, Flow
 from nfvae.images import ImageShape
-from nfvae.likelihoods import LIKELIHOODS, Likelihood
+from nfvae.likelihoods import LIKELIHOODS
 from nfvae.networks import NETWORKS, Networks
-from nfvae.priors import PRIORS, Prior
+from nfvae.priors import PRIORS
 from nfvae.registry import Registry
 
+REGISTRIES = {
+    "data": DATASETS,
+    "model": NETWORKS,
+    "likelihood": LIKELIHOODS,
+    "flow": FLOWS,
+    "prior": PRIORS,
+}
+"""The sections that name an entry of a registry."""
 
-def check_part(registry: Registry, at: str, section: Mapping[str, Any]) -> dict[str, Any]:
+
+def check_part(
+    registry: Registry, at: str, section: Mapping[str, Any], **more: tuple[Any, Any]
+) -> dict[str, Any]:
     """A section with its options checked and their defaults filled in.
 
     Args:
         registry: where the name is looked up.
         at: the section's key, for messages.
         section: `name` and options.
+        more: type and default of keys that the section has besides the options.
 
     Raises:
         ConfigError: an unknown name, an unknown option, or a value out of range.
@@ -37,7 +49,7 @@ def check_part(registry: Registry, at: str, section: Mapping[str, Any]) -> dict[
     if not isinstance(name, str) or name not in registry:
         known = ", ".join(sorted(registry))
         raise ConfigError(f"{at}.name={one_line(name)} is unknown; known: {known}")
-    fields = {key: tuple(option) for key, option in registry.options(name).items()}
+    fields = {key: tuple(option) for key, option in registry.options(name).items()} | more
     schema: type[Section] = create_model(name, __base__=Section, **fields)  # type: ignore[call-overload]
     return {"name": name} | check_section(schema, options, at).model_dump()
 
@@ -62,10 +74,10 @@ def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], 
         )
     checked, total = [], 0
     for index, part in enumerate(parts):
-        k = part.get("K") if isinstance(part, Mapping) else None
+        own = dict(part) if isinstance(part, Mapping) else {}
+        k = own.pop("K", None)
         if type(k) is not int or not 0 <= k <= 10**12:
             raise ConfigError(f"flow.flows.{index} needs a K, an integer of at least 0")
-        own = {key: value for key, value in part.items() if key != "K"}
         checked.append(check_part(FLOWS, f"flow.flows.{index}", own) | {"K": k})
         total += k
     if K is not None and total != K:
@@ -73,43 +85,37 @@ def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], 
     return {"name": "compose", "flows": checked}, total
 
 
-def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
-    """The flow of a checked section, on R^dim with K transforms.
+def build_part(at: str, section: Mapping[str, Any], *args: Any) -> Any:
+    """The part of a checked section, built with these arguments and the section's options.
 
     Raises:
-        ConfigError: options that do not fit together.
+        ConfigError: options that do not fit together, or not with the arguments.
     """
+    options = dict(section)
+    name = options.pop("name")
+    try:
+        return REGISTRIES[at][name](*args, **options)
+    except ValueError as error:
+        raise ConfigError(f"{at}={name}: {error}") from None
+
+
+def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
+    """The flow of a checked section, on R^dim with K transforms; raises as `build_part`."""
     if flow["name"] == "compose":
         parts = [dict(part) for part in flow["flows"]]
         return Compose([build_flow(part, dim, part.pop("K")) for part in parts])
-    return _built(FLOWS, "flow", flow, dim, K)  # type: ignore[no-any-return]
+    built: Flow = build_part("flow", flow, dim, K)
+    return built
 
 
 def build_networks(
     model: Mapping[str, Any], image_shape: ImageShape, out_channels: int
 ) -> Networks:
-    """The encoder and decoder of a checked section.
-
-    Raises:
-        ConfigError: options that do not fit together, or not with the images.
-    """
-    options = {key: value for key, value in model.items() if key != "latent_dim"}
-    networks: Networks = _built(
-        NETWORKS, "model", options, image_shape, model["latent_dim"], out_channels
-    )
+    """The encoder and decoder of a checked section; raises as `build_part`."""
+    options = dict(model)
+    dim = options.pop("latent_dim")
+    networks: Networks = build_part("model", options, image_shape, dim, out_channels)
     return networks
-
-
-def build_likelihood(section: Mapping[str, Any]) -> Likelihood:
-    """The likelihood of a checked section."""
-    likelihood: Likelihood = _built(LIKELIHOODS, "likelihood", section)
-    return likelihood
-
-
-def build_prior(section: Mapping[str, Any], dim: int) -> Prior:
-    """The prior of a checked section, on R^dim."""
-    prior: Prior = _built(PRIORS, "prior", section, dim)
-    return prior
 
 
 def read_data(section: Mapping[str, Any]) -> Dataset:
@@ -126,15 +132,6 @@ def read_data(section: Mapping[str, Any]) -> Dataset:
         raise ConfigError(f"data={section['name']}: {error}") from None
 
 
-def _built(registry: Registry, at: str, section: Mapping[str, Any], *args: Any) -> Any:
-    options = dict(section)
-    name = options.pop("name")
-    try:
-        return registry[name](*args, **options)
-    except ValueError as error:
-        raise ConfigError(f"{at}={name}: {error}") from None
-
-
 class FlowSize(NamedTuple):
     """Size of a flow with all its K transforms."""
 
@@ -142,13 +139,15 @@ class FlowSize(NamedTuple):
     """Parameters per image, from the encoder."""
     num_weights: int
     """The flow's own weights."""
+    working_size: int
+    """Numbers per image that a call holds besides parameters and points."""
 
 
 def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     """The size of the flow that `build_flow` would build; fast and without memory for any K.
 
-    Sizes are linear in K, or in pairs of transforms (then the size for odd K is off by half a
-    transform). So the flow is built with 2 and with 4 transforms, with tensors without storage.
+    Sizes are quadratic in K, some only for even K (then the size for odd K is off by half a
+    transform). So the flow is built with 2, 4 and 6 transforms, with tensors without storage.
 
     Raises:
         ConfigError: as `build_flow`.
@@ -156,19 +155,25 @@ def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     if flow["name"] == "compose":
         parts = [dict(part) for part in flow["flows"]]
         sizes = [flow_size(part, dim, part.pop("K")) for part in parts]
-        return FlowSize(sum(s.param_size for s in sizes), sum(s.num_weights for s in sizes))
-    if K <= 4:
+        return FlowSize(*map(sum, zip(*sizes, strict=True)))
+    if K <= 6:
         return _measured(flow, dim, K)
     try:
-        two, four = (_measured(flow, dim, k) for k in (2, 4))
+        measured = [_measured(flow, dim, k) for k in (2, 4, 6)]
     except ConfigError:
         return _measured(flow, dim, K)  # raises the error of a family that allows only some K
-    return FlowSize(*(a + (b - a) * (K - 2) // 2 for a, b in zip(two, four, strict=True)))
+    return FlowSize(
+        *(
+            two + (four - two) * (K - 2) // 2 + (six - 2 * four + two) * (K - 2) * (K - 4) // 8
+            for two, four, six in zip(*measured, strict=True)
+        )
+    )
 
 
 def _measured(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     built = without_memory(lambda: build_flow(flow, dim, K), {"flow": flow["name"]} | sizes(flow))
-    return FlowSize(built.param_size, sum(weight.numel() for weight in built.parameters()))
+    num_weights = sum(weight.numel() for weight in built.parameters())
+    return FlowSize(built.param_size, num_weights, built.working_size)
 
 
 def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
@@ -190,13 +195,3 @@ def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
 def sizes(flow: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a flow that are sizes of its networks, by key."""
     return {f"flow.{key}": value for key, value in flow.items() if key.endswith("_size")}
-
-
-REGISTRIES = {
-    "data": DATASETS,
-    "model": NETWORKS,
-    "likelihood": LIKELIHOODS,
-    "flow": FLOWS,
-    "prior": PRIORS,
-}
-"""The sections that name an entry of a registry."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nfvae.experiments.configuration.name import Name
+from nfvae.experiments.configuration.sections import Name
 from nfvae.experiments.errors import ResultsError, one_line
 from nfvae.experiments.storage.json_file import MAX_NUMBER
 
