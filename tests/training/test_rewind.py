@@ -1,5 +1,7 @@
 """trainer.on_nan=rewind: return to the last validation, continue with half the learning rate."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -97,6 +99,30 @@ def test_the_number_of_rewinds_is_limited(small_config, tmp_path, breaks, capsys
     assert not folder.results.exists()
     weights = load_checkpoint(folder.last)["model"].values()
     assert all(weight.isfinite().all() for weight in weights)
+
+
+def test_the_best_checkpoint_as_the_last_one_keeps_the_count(
+    small_config, tmp_path, breaks, monkeypatch, capsys
+):
+    folder, config = RunFolder(tmp_path / "run"), small_config(*REWIND)
+    breaks(8, until=1)
+    poisoned = Training.update
+
+    def dying(self):
+        if self.step == 24:
+            raise MemoryError
+        poisoned(self)
+
+    monkeypatch.setattr(Training, "update", dying)
+    with pytest.raises(MemoryError):
+        run_training(config, folder, StopRequest())
+    shutil.copy(folder.best, folder.last)  # as the message about a damaged last.pt advises
+    capsys.readouterr()
+    breaks(24, until=2)
+    assert run_training(config, folder, StopRequest())["rewinds"] == 2
+    rewound = capsys.readouterr().err
+    assert "back to step 20 with learning rates at 0.25 of their schedule (rewind 2" in rewound
+    assert rewound.count("back to step") == 1
 
 
 def test_a_stopped_run_can_resume_with_rewinds(small_config, tmp_path, breaks):

@@ -18,11 +18,13 @@ def hyperparameters(config: Config) -> dict[str, str | float]:
     for name in ("lr", "weight_decay"):
         if mapping["optim"][f"decoder_{name}"] is None:
             mapping["optim"][f"decoder_{name}"] = mapping["optim"][name]
-    options = dict(mapping.pop("flow"))
+    options = {key: value for key, value in mapping.pop("flow").items() if key != "name"}
     named: dict[str, str | float] = {
-        "flow": options.pop("name"),
+        "flow": config.flow["name"],
         "flow.options": " ".join(
-            f"{key}={value}" for key, value in options.items() if changes_numbers(f"flow.{key}")
+            f"{key.removeprefix('flow.')}={value}"
+            for key, value in flatten(options, "flow.")
+            if changes_numbers(key)
         ),
     }
     for key, value in flatten(mapping):

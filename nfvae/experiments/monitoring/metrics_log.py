@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.storage.atomic import cannot_write, write_atomically
+from nfvae.experiments.storage.history import MAX_BYTES
+from nfvae.experiments.storage.regular_file import read_regular
 
 BINS = 80  # of equal width; TensorBoard's 1,500 bins make a file ten times as large
 
@@ -41,74 +43,53 @@ class MetricsLog:
     from a run that was killed after its last checkpoint, are dropped (at step 0, all of them).
 
     Raises, as the methods do:
-        RunFolderError: the folder cannot be written or the disk is full.
+        OSError: the folder cannot be written or the disk is full; see `writing`.
     """
 
     def __init__(self, folder: Path, metrics: Path, step: int) -> None:
-        lines = _lines_until(metrics, step)
-        write_atomically(metrics, "".join(lines).encode())
-        self._folder = folder
-        with self._writing():
-            self._file = metrics.open("a")
-            (folder / LAST).unlink(missing_ok=True)  # left by a run that is trained again
-            self._events = EventFile(folder, first_step=step + 1 if step else 0)
+        write_atomically(metrics, b"".join(_lines_until(metrics, step)))
+        self._file = metrics.open("a")
+        (folder / LAST).unlink(missing_ok=True)  # left by a run that is trained again
+        self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
     def config(self, config: Config) -> None:
         """Log the configuration as text and as a row of the HParams table; once, at step 0."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         experiment, start, _ = _hparams(hyperparameters(config))
-        with self._writing():
-            self._events.add(
-                0,
-                summary.text("config", f"```yaml\n{text}```"),
-                summary.custom_scalars(LAYOUT),
-                experiment,
-                start,
-            )
+        shown = summary.text("config", f"```yaml\n{text}```")
+        self._events.add(0, shown, summary.custom_scalars(LAYOUT), experiment, start)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Log values by name, "group/name"."""
-        with self._writing():
-            self._events.add(
-                step,
-                *(summary.scalar(EVENT_TAGS.get(name, name), v) for name, v in values.items()),
-            )
+        shown = (summary.scalar(EVENT_TAGS.get(name, name), v) for name, v in values.items())
+        self._events.add(step, *shown)
         self.record(step, values)
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Write values to metrics.jsonl only; TensorBoard would show a chart for each."""
-        with self._writing():
-            self._file.write(json.dumps({"step": step, **values}) + "\n")
-            self._file.flush()
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
 
     def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:
         """Log the distribution of finite values of any shape."""
-        made = [summary.histogram(name, v.cpu().numpy(), BINS) for name, v in values.items()]
-        with self._writing():
-            self._events.add(step, *made)
+        shown = (summary.histogram(name, v.cpu().numpy(), BINS) for name, v in values.items())
+        self._events.add(step, *shown)
 
     def images(self, step: int, images: Mapping[str, Tensor]) -> None:
         """Log images [C, H, W], float in [0, 1] or uint8; C is 1 or 3."""
-        made = [summary.image(*named, dataformats="CHW") for named in images.items()]
-        with self._writing():
-            self._events.add(step, *made)
+        self._events.add(
+            step, *(summary.image(*named, dataformats="CHW") for named in images.items())
+        )
 
     def sync(self) -> None:
         """Flush everything to the disk."""
-        with self._writing():
-            self._events.sync()
-            os.fsync(self._file.fileno())
+        self._events.sync()
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the files."""
-        with self._writing():
-            try:
-                self._events.close()
-            finally:
-                self._file.close()
-
-    def _writing(self) -> AbstractContextManager[None]:
-        return _writing(self._folder)
+        with self._file:
+            self._events.close()
 
 
 def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
@@ -121,13 +102,14 @@ def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
     """
     known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
     _, _, end = _hparams({})
-    with _writing(folder), closing(EventFile(folder, first_step=step + 1, last=True)) as events:
+    with writing(folder), closing(EventFile(folder, first_step=step + 1, last=True)) as events:
         events.add(step, *(summary.scalar(*named) for named in known), end)
         events.sync()
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Turn an OSError into a RunFolderError with advice."""
     try:
         yield
     except OSError as error:
@@ -142,7 +124,7 @@ def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:
     return summary.hparams(values, dict.fromkeys(HPARAM_METRICS, 0.0))  # type: ignore[no-any-return]
 
 
-def _lines_until(metrics: Path, step: int) -> list[str]:
+def _lines_until(metrics: Path, step: int) -> list[bytes]:
     """Complete lines of a log up to a step; an incomplete last line is dropped.
 
     Raises:
@@ -152,8 +134,8 @@ def _lines_until(metrics: Path, step: int) -> list[str]:
         return []
     kept = []
     try:
-        for line in metrics.read_text().splitlines(keepends=True):
-            if not line.endswith("\n") or json.loads(line)["step"] > step:
+        for line in read_regular(metrics, MAX_BYTES).splitlines(keepends=True):
+            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
                 break
             kept.append(line)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -1,43 +1,26 @@
-"""A progress bar on a terminal, plain lines elsewhere."""
+"""A progress bar on a terminal."""
 
 import sys
 
 from tqdm import tqdm
 
 
-class Progress:
-    """Progress of one stage of a run, on standard error.
+def progress_bar(stage: str, total: int, done: int = 0, show: bool = True) -> "tqdm[None]":
+    """The bar of one stage of a run, on standard error; hidden without a terminal.
 
     Args:
         stage: its name.
         total: units of the whole stage.
         done: units completed by an earlier process.
-        bar: show a bar if there is a terminal.
+        show: whether to show it on a terminal.
     """
-
-    def __init__(self, stage: str, total: int, done: int = 0, bar: bool = True) -> None:
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            desc=stage,
-            disable=not (bar and sys.stderr.isatty()),
-            dynamic_ncols=True,
-            unit_scale=True,
-            mininterval=0.2,
-        )
-
-    def advance(self, units: int = 1) -> None:
-        """Add completed units."""
-        self._bar.update(units)
-
-    def show(self, **values: str) -> None:
-        """Show values beside the bar."""
-        self._bar.set_postfix(values, refresh=False)
-
-    def line(self, text: str) -> None:
-        """Print a line above the bar."""
-        tqdm.write(text, file=sys.stderr)
-
-    def close(self) -> None:
-        """Stop the bar where it is."""
-        self._bar.close()
+    hidden = not (show and sys.stderr.isatty())
+    return tqdm(
+        total=total,
+        initial=done,
+        desc=stage,
+        disable=hidden,
+        dynamic_ncols=True,
+        unit_scale=True,
+        mininterval=0.2,
+    )

@@ -1,12 +1,15 @@
 """The callback that logs a run: metrics.jsonl, TensorBoard, and the terminal."""
 
+import sys
+
 import torch
+from tqdm import tqdm
 
 from nfvae.evaluation.mode import evaluation_mode
 from nfvae.experiments.configuration.config import Config
-from nfvae.experiments.monitoring.metrics_log import MetricsLog
+from nfvae.experiments.monitoring.metrics_log import MetricsLog, writing
 from nfvae.experiments.monitoring.model_log import first_images, flow_histograms, model_pictures
-from nfvae.experiments.monitoring.progress import Progress
+from nfvae.experiments.monitoring.progress import progress_bar
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.seeds import stream_seed
 from nfvae.training import Callback, Training, Validation
@@ -32,83 +35,71 @@ class RunLog(Callback):
         self._config = config
         self._validation = validation
         self._log: MetricsLog | None = None
-        self._progress: Progress | None = None
 
     def on_start(self, training: Training) -> None:
         self.close()
-        self._log = MetricsLog(self._folder.path, self._folder.metrics, training.step)
-        show = self._config.trainer.progress
-        self._progress = Progress("train", training.num_steps, training.step, show)
-        if training.step == 0:
-            self._log.config(self._config)
+        trainer = self._config.trainer
+        self._bar = progress_bar("train", training.num_steps, training.step, trainer.progress)
+        with writing(self._folder.path):
+            self._log = MetricsLog(self._folder.path, self._folder.metrics, training.step)
+            if training.step == 0:
+                self._log.config(self._config)
 
     def on_step(self, training: Training) -> None:
         assert self._log is not None
-        assert self._progress is not None
-        self._progress.advance()
-        if training.step % self._config.trainer.log_every == 0:
-            training.check_finite()
-            self._log_training(training, self._log, self._progress)
-        if self._validation.due(training):
-            with training.stopwatch.pause():
-                self._log_validation(training, self._log, self._progress)
-                self._log_model(training, self._log)
+        self._bar.update()
+        with writing(self._folder.path):
+            if training.step % self._config.trainer.log_every == 0:
+                training.check_finite()
+                self._log_training(training, self._log)
+            if self._validation.due(training):
+                with training.stopwatch.pause():
+                    self._log_validation(training, self._log)
+                    self._log_model(training, self._log)
 
     def sync(self) -> None:
         """Flush everything to the disk."""
         if self._log is not None:
-            self._log.sync()
+            with writing(self._folder.path):
+                self._log.sync()
 
     def close(self) -> None:
         if self._log is not None:
-            self._log.close()
-        if self._progress is not None:
-            self._progress.close()
-        self._log = self._progress = None
+            self._bar.close()
+            log, self._log = self._log, None
+            with writing(self._folder.path):
+                log.close()
 
-    def _log_training(self, training: Training, log: MetricsLog, progress: Progress) -> None:
+    def _log_training(self, training: Training, log: MetricsLog) -> None:
         means = training.meter.pop()  # waits for the device
         speed = training.stopwatch.steps_per_second(training.step) * training.sampler.batch_size
-        rates = {"lr": self._config.optim.lr, "decoder_lr": self._config.optim.decoder_lr}
-        log.scalars(
-            training.step,
-            {f"train/{name}": value for name, value in means.items()}
-            | {"train/beta": training.beta, "train/epoch": training.epoch}
-            | {
-                f"train/{name}": rate * training.lr_factor
-                for name, rate in rates.items()
-                if rate is not None
-            }
-            | {"system/images_per_second": speed},
-        )
-        progress.show(
-            neg_elbo=f"{means['neg_elbo']:.2f}",
-            kl=f"{means['kl']:.2f}",
-            beta=f"{training.beta:.2f}",
-            images_s=f"{speed:.0f}",
-        )
+        values = {f"train/{name}": value for name, value in means.items()}
+        values |= {"train/beta": training.beta, "train/epoch": training.epoch}
+        for name in ("lr", "decoder_lr"):
+            if (rate := getattr(self._config.optim, name)) is not None:
+                values[f"train/{name}"] = rate * training.lr_factor
+        log.scalars(training.step, values | {"system/images_per_second": speed})
+        shown = {name: f"{means[name]:.2f}" for name in ("neg_elbo", "kl")}
+        shown |= {"beta": f"{training.beta:.2f}", "images_s": f"{speed:.0f}"}
+        self._bar.set_postfix(shown, refresh=False)
 
-    def _log_validation(self, training: Training, log: MetricsLog, progress: Progress) -> None:
-        validation = self._validation
+    def _log_validation(self, training: Training, log: MetricsLog) -> None:
+        validation, line = self._validation, f"step {training.step:>7}  epoch {training.epoch:6.1f}"
         estimate = validation.estimate
-        if estimate is None or validation.step != training.step:
-            progress.line(f"step {training.step:>7}  epoch {training.epoch:6.1f}")
-            return
-        log.scalars(
-            training.step,
-            {
+        if estimate is not None and validation.step == training.step:
+            values = {
                 "val/neg_elbo": estimate.neg_elbo,
                 "val/distortion": estimate.distortion,
                 "val/kl": estimate.kl,
                 "val/log_det": estimate.sum_log_det,
                 "val/active_units": float(estimate.active_units),
-            },
-        )
-        progress.line(
-            f"step {training.step:>7}  epoch {training.epoch:6.1f}"
-            f"  val −ELBO {estimate.neg_elbo:8.3f}  KL {estimate.kl:6.2f}"
-            f"  active units {estimate.active_units}" + ("  best" if validation.improved else "")
-        )
+            }
+            log.scalars(training.step, values)
+            line += (
+                f"  val −ELBO {estimate.neg_elbo:8.3f}  KL {estimate.kl:6.2f}"
+                f"  active units {estimate.active_units}" + ("  best" if validation.improved else "")
+            )
+        tqdm.write(line, file=sys.stderr)
 
     def _log_model(self, training: Training, log: MetricsLog) -> None:
         """Log the flow and pictures, for validation images or, without them, training images."""

@@ -1,7 +1,7 @@
 """Callbacks of a run in a folder: signals, checkpoints, and rewinds after a NaN."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -9,11 +9,8 @@ from nfvae.errors import DivergenceError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.storage.checkpoint import save_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.training import Callback, Training, Validation
+from nfvae.training import Callback, Training, Validation, load_state_dict, state_dict
 from nfvae.training.checks import checked
-
-StateDict = Callable[[Training], dict[str, Any]]
-"""Returns the state of the training and its callbacks for a checkpoint."""
 
 
 class StopOnSignal(Callback):
@@ -36,7 +33,7 @@ class Checkpoints(Callback):
         every: steps between saves.
         validation: the callback that knows the best model.
         header: content of a checkpoint besides the state: configuration, image shape.
-        state_dict: returns the state of training and callbacks.
+        callbacks: all callbacks of the run.
         before_save: called before each save; flushes the logs to the disk.
     """
 
@@ -46,21 +43,21 @@ class Checkpoints(Callback):
         every: int,
         validation: Validation,
         header: Mapping[str, Any],
-        state_dict: StateDict,
+        callbacks: Sequence[Callback],
         before_save: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._every = every
         self._validation = validation
         self._header = header
-        self._state_dict = state_dict
+        self._callbacks = callbacks
         self._before_save = before_save
 
     def on_step(self, training: Training) -> None:
         if self._validation.improved and self._validation.step == training.step:
-            best = _without_rewind(self._content(training))  # it would double the file's size
             with training.stopwatch.pause():
-                save_checkpoint(self._folder.best, best)
+                good = good_state(training, self._callbacks)
+                save_checkpoint(self._folder.best, {**self._header, **good})
         if training.step % self._every == 0 or training.finished:
             self.save(training, pending=False)
 
@@ -72,10 +69,8 @@ class Checkpoints(Callback):
         training.check_finite()
         with training.stopwatch.pause():
             self._before_save()
-            save_checkpoint(self._folder.last, self._content(training) | {"pending": pending})
-
-    def _content(self, training: Training) -> dict[str, Any]:
-        return {**self._header, **self._state_dict(training)}
+            state = state_dict(training, self._callbacks)
+            save_checkpoint(self._folder.last, {**self._header, **state, "pending": pending})
 
 
 class Rewind(Callback):
@@ -87,8 +82,7 @@ class Rewind(Callback):
         max_rewinds: largest number of rewinds; 0 disables them.
         validation: the callback after which the state is known to be good.
         checkpoints: saves the state after a rewind.
-        state_dict: returns the state of training and callbacks.
-        load: restores such a state.
+        callbacks: all callbacks of the run.
     """
 
     def __init__(
@@ -96,14 +90,12 @@ class Rewind(Callback):
         max_rewinds: int,
         validation: Validation,
         checkpoints: Checkpoints,
-        state_dict: StateDict,
-        load: Callable[[Training, Mapping[str, Any]], None],
+        callbacks: Sequence[Callback],
     ) -> None:
         self._max_rewinds = max_rewinds
         self._validation = validation
         self._checkpoints = checkpoints
-        self._state_dict = state_dict
-        self._load = load
+        self._callbacks = callbacks
         self.rewinds = 0
         self._good: dict[str, Any] | None = None
 
@@ -118,15 +110,16 @@ class Rewind(Callback):
     def on_divergence(self, training: Training, error: DivergenceError) -> bool:
         if not self._max_rewinds:
             return False
-        if self.rewinds == self._max_rewinds:
+        rewinds = self.rewinds
+        if rewinds >= self._max_rewinds:
             raise DivergenceError(
-                f"{error}, with learning rates at {0.5**self.rewinds:g} of their schedule after "
-                f"{self.rewinds} rewinds"
+                f"{error}, with learning rates at {0.5**rewinds:g} of their schedule after "
+                f"{rewinds} rewinds"
             ) from None
-        self.rewinds += 1
         seconds = training.stopwatch.seconds
         assert self._good is not None
-        self._load(training, deepcopy(self._good))  # the optimizer keeps these tensors
+        load_state_dict(training, self._callbacks, deepcopy(self._good))  # optimizers keep tensors
+        self.rewinds = rewinds + 1
         training.lr_scale = 0.5**self.rewinds
         training.stopwatch.go_on(seconds, training.step)
         self._checkpoints.save(training, pending=False)
@@ -139,7 +132,7 @@ class Rewind(Callback):
         return True
 
     def _mark_good(self, training: Training) -> None:
-        self._good = deepcopy(_without_rewind(self._state_dict(training)))
+        self._good = deepcopy(good_state(training, self._callbacks))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rewinds": self.rewinds, "good": self._good}
@@ -152,7 +145,8 @@ class Rewind(Callback):
             self._good = checked(state, "good", dict)
 
 
-def _without_rewind(state: dict[str, Any]) -> dict[str, Any]:
+def good_state(training: Training, callbacks: Sequence[Callback]) -> dict[str, Any]:
     """A state after all callbacks of its step, without the last good state that `Rewind` holds."""
-    others = {k: v for k, v in state["callbacks"].items() if k != Rewind.__name__}
-    return state | {"callbacks": others, "pending": False}
+    state = state_dict(training, callbacks)
+    own = {Rewind.__name__: state["callbacks"][Rewind.__name__] | {"good": None}}
+    return state | {"callbacks": state["callbacks"] | own, "pending": False}

@@ -1,6 +1,5 @@
 """Measure a trained model on a split, and describe its run: the content of results.json."""
 
-from contextlib import closing
 from dataclasses import asdict
 from math import isfinite, log, prod
 from typing import Any
@@ -13,7 +12,7 @@ from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.experiments.configuration.config import Checkpoint, Config, MeasureConfig
 from nfvae.experiments.configuration.device import device_name
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.monitoring.progress import Progress
+from nfvae.experiments.monitoring.progress import progress_bar
 from nfvae.seeds import stream_seed
 from nfvae.training import Training, Validation
 from nfvae.vae import VAE
@@ -26,7 +25,7 @@ def measure(
     config: MeasureConfig,
     checkpoint: Checkpoint,
     stop: StopRequest,
-    bar: bool = True,
+    show_progress: bool = True,
 ) -> dict[str, Any]:
     """−ELBO, its terms and the NLL of a model on a split, in nats per image.
 
@@ -41,10 +40,10 @@ def measure(
         DivergenceError: a result is NaN or infinite.
     """
     rows = len(split) * (config.elbo_draws + config.num_samples)
-    with closing(Progress(name, rows, bar=bar)) as progress:
+    with progress_bar(name, rows, show=show_progress) as bar:
 
         def on_rows(rows: int) -> None:
-            progress.advance(rows)
+            bar.update(rows)
             stop.check()
 
         seed = stream_seed(config.seed, "evaluation")

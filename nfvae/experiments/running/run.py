@@ -25,7 +25,7 @@ from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import check_same_run
-from nfvae.training import Callback, Training, Validation, fit, load_state_dict, state_dict
+from nfvae.training import Callback, Validation, fit
 
 
 def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[str, Any]:
@@ -53,18 +53,11 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     )
     log = RunLog(folder, config, validation)
     callbacks: list[Callback] = [StopOnSignal(stop), validation, log]
-
-    def state(training: Training) -> dict[str, Any]:
-        return state_dict(training, callbacks)
-
-    checkpoints = Checkpoints(folder, trainer.checkpoint_every, validation, header, state, log.sync)
-    rewind = Rewind(
-        trainer.max_rewinds if trainer.on_nan == "rewind" else 0,
-        validation,
-        checkpoints,
-        state,
-        lambda training, stored: load_state_dict(training, callbacks, stored),
+    checkpoints = Checkpoints(
+        folder, trainer.checkpoint_every, validation, header, callbacks, log.sync
     )
+    max_rewinds = trainer.max_rewinds if trainer.on_nan == "rewind" else 0
+    rewind = Rewind(max_rewinds, validation, checkpoints, callbacks)
     callbacks += [rewind, checkpoints]
 
     with folder.held(config), failure_recorded(folder.path):

@@ -40,7 +40,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"{path} is not valid YAML ({one_line(problem, 160)}); correct it or use another folder"
         ) from None
-    if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in _keys(mapping)):
+    if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
         raise RunFolderError(f"{path} is not a mapping of keys to values")
     return mapping
 
@@ -57,14 +57,6 @@ def _check_structure(text: str) -> None:
             raise ValueError(f"more than {MAX_DEPTH} nested levels")
 
 
-def _keys(mapping: Mapping[object, Any]) -> Iterator[object]:
-    """Keys of all levels."""
-    for key, value in mapping.items():
-        yield key
-        if isinstance(value, Mapping):
-            yield from _keys(value)
-
-
 def look_up(config: Mapping[str, Any], key: str) -> Any:
     """The entry at a.b.c; None if it does not exist."""
     value: Any = config
@@ -73,9 +65,11 @@ def look_up(config: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def flatten(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of all leaves of a nested mapping."""
+def flatten(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of all leaves of nested mappings and lists of mappings."""
     for key, value in mapping.items():
+        if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+            value = dict(enumerate(value))
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:

@@ -2,12 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nfvae.experiments.configuration.config import Config
 from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers
 
 LONGEST_NAME = 160  # file systems allow 255 bytes
@@ -34,26 +34,17 @@ def default_name(config: Config, overrides: Sequence[str]) -> str:
     its last part if that is unique in the configuration. The characters need no quotes in a shell
     or on a Hydra command line.
     """
-    named = {"flow", "K", "seed"}
-    last_parts = [key.rpartition(".")[2] for key in _keys(config.model_dump())]
-    others = []
+    last_parts = [key.rpartition(".")[2] for key, _ in flatten(config.model_dump())]
+    parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
     for override in sorted(override.lstrip("+~") for override in overrides):
         key, equals, value = override.partition("=")
-        if key in named or not changes_numbers(key) or key.startswith("hydra"):
+        if key in ("flow", "K", "seed") or not changes_numbers(key) or key.startswith("hydra"):
             continue
         last = key.rpartition(".")[2]
-        others.append(f"{last if last_parts.count(last) == 1 else key}{equals}{value}")
-    parts = [config.flow["name"], f"K{config.K}", f"seed{config.seed}"]
-    parts += [re.sub(r"[^\w.+-]+", "-", other).strip("-") for other in others]
+        short = last if last_parts.count(last) == 1 else key
+        parts.append(re.sub(r"[^\w.+-]+", "-", f"{short}{equals}{value}").strip("-"))
     name = "_".join(parts)
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - 9]}-{digest}"
-
-
-def _keys(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in mapping.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{prefix}{key}.")

@@ -5,7 +5,6 @@ checkpoints/best.pt (if the run validates)  results.json (once the run is comple
 evaluation_{split}.json (from evaluate.py)  failure.txt (after an error)  train.log (in a sweep)
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,10 +53,10 @@ class RunFolder:
             RunFolderError: the folder cannot be made or written, another process uses it, it holds
                 a run of another configuration, or one of its files is a link.
         """
-        checkpoints = self.last.parent
+        checkpoints, lock = self.last.parent, self.path / ".lock"
         with ExitStack() as stack:
             try:
-                for path in (checkpoints, self.config_file, self.metrics, self.results):
+                for path in (checkpoints, lock, self.config_file, self.metrics, self.results):
                     if path.is_symlink():  # writing would change a file somewhere else
                         raise RunFolderError(
                             f"{path} is a symbolic link; remove it, or use another run.dir"
@@ -68,7 +67,16 @@ class RunFolder:
                 raise self._unusable(error) from None
             for folder in (self.path, checkpoints):
                 remove_temporary_files(folder)
-            self._check_or_write_config(config)
+            if self.config_file.exists():
+                self.check_same(config)
+            elif self.last.exists() or self.results.exists():
+                raise RunFolderError(
+                    f"{self.path} holds a run whose config.yaml is missing, so its settings are "
+                    "unknown; put the file back or use another run.dir"
+                )
+            else:
+                text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+                write_atomically(self.config_file, text.encode())
             yield
 
     @property
@@ -83,43 +91,13 @@ class RunFolder:
         except OSError as error:
             raise self._unusable(error) from None
 
-    def _unusable(self, error: OSError) -> RunFolderError:
-        if error.errno in FULL:
-            return cannot_write(self.path, error)
-        if error.errno == errno.ELOOP:
-            return RunFolderError(f"{error.filename} is a symbolic link; use another run.dir")
-        return RunFolderError(
-            f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
-        )
-
-    def _check_or_write_config(self, config: Config) -> None:
-        wanted = config.model_dump(mode="json")
-        if not self.config_file.exists():
-            if self.last.exists() or self.results.exists():
-                raise RunFolderError(
-                    f"{self.path} holds a run whose config.yaml is missing, so its settings are "
-                    "unknown; put the file back or use another run.dir"
-                )
-            write_atomically(self.config_file, yaml.safe_dump(wanted, sort_keys=False).encode())
-            return
-        self.check_same(config)
-
     def check_same(self, config: Config) -> None:
         """Check that the folder's run has this configuration.
 
         Raises:
             RunFolderError: it has another one, or its config.yaml cannot be read.
         """
-        stored = self.read_config()
-        self._refuse_old(stored)
-        check_same_run(self.path, stored, config.model_dump(mode="json"))
-
-    def _refuse_old(self, config: dict[str, Any]) -> None:
-        if "likelihood" not in config and "flow" in config:
-            raise RunFolderError(
-                f"{self.path} holds a run of nfvae 0.1, whose model this version cannot load; "
-                "tables and reports still read its results; to train, use another run.dir"
-            )
+        check_same_run(self.path, self._read_config(), config.model_dump(mode="json"))
 
     def parse_config(self) -> Config:
         """The configuration the run was started with, checked.
@@ -128,27 +106,13 @@ class RunFolder:
             RunFolderError: there is no config.yaml, it cannot be read, or nfvae 0.1 wrote it.
             ConfigError: it is not a valid configuration of this version.
         """
-        config = self.read_config()
-        self._refuse_old(config)
         try:
-            return parse_config(config)
+            return parse_config(self._read_config())
         except ConfigError as error:
             raise ConfigError(f"{self.config_file}: {error}") from None
 
-    def read_config(self) -> dict[str, Any]:
-        """The configuration the run was started with.
-
-        Raises:
-            RunFolderError: there is no config.yaml, or it cannot be read.
-        """
-        return read_config_file(self.config_file)
-
     def read_results(self) -> dict[str, Any]:
-        """results.json of a complete run.
-
-        Raises:
-            RunFolderError: it is damaged.
-        """
+        """results.json of a complete run; raises RunFolderError if it is damaged."""
         results = read_results_json(self.results, SUMMARY | {"split"})
         check_numbers(self.results, results, SUMMARY, or_null=MAY_BE_NULL)
         return results
@@ -162,3 +126,19 @@ class RunFolder:
         file = self.path / f"evaluation_{results['split']}.json"
         write_json(file, results)
         return file
+
+    def _read_config(self) -> dict[str, Any]:
+        config = read_config_file(self.config_file)
+        if "likelihood" not in config and "flow" in config:
+            raise RunFolderError(
+                f"{self.path} holds a run of nfvae 0.1, whose model this version cannot load; "
+                "tables and reports still read its results; to train, use another run.dir"
+            )
+        return config
+
+    def _unusable(self, error: OSError) -> RunFolderError:
+        if error.errno in FULL:
+            return cannot_write(self.path, error)
+        return RunFolderError(
+            f"cannot use {self.path} as a run folder: {error.strerror}; choose another run.dir"
+        )

@@ -1,25 +1,19 @@
 """Whether two configurations describe the same run, and how they differ."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nfvae.experiments.errors import RunFolderError, one_line
+from nfvae.experiments.storage.config_file import flatten
 
 # Keys that may change when a run is resumed. They affect only rounding, logging or what follows a
 # NaN. The data at another root must be identical.
 FREE_KEYS = frozenset(
-    {
-        "run",
-        "data.root",
-        "device",
-        "trainer.num_threads",
-        "trainer.compile",
-        "trainer.precision",
-        "trainer.progress",
-    }
+    {"run", "data.root", "device", "flow.fused"}
+    | {"trainer.num_threads", "trainer.compile", "trainer.precision", "trainer.progress"}
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
-    | {"flow.fused"}
 )
 
 
@@ -33,6 +27,7 @@ def is_off(value: object) -> bool:
 
 def changes_numbers(key: str) -> bool:
     """Whether runs that differ in this key, a.b.c, can have different results."""
+    key = re.sub(r"^flow\.flows\.\d+\.", "flow.", key)  # an entry of flow=compose
     return key not in FREE_KEYS and not key.startswith("run.")
 
 
@@ -61,13 +56,8 @@ def differences(
     A key that is missing on one side, because its version did not have the option, counts as off:
     null or false.
     """
-    for key in sorted(left.keys() | right.keys(), key=str):
-        name = f"{prefix}{key}"
-        if name in FREE_KEYS:
-            continue
-        a, b = left.get(key), right.get(key)
-        one_lacks_it = key not in left or key not in right
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            yield from differences(a, b, f"{name}.")
-        elif a != b and not (one_lacks_it and is_off(a) and is_off(b)):
-            yield name, a, b
+    a, b = dict(flatten(left, prefix)), dict(flatten(right, prefix))
+    for key in sorted(filter(changes_numbers, a.keys() | b.keys())):
+        was, now, one_lacks_it = a.get(key), b.get(key), key not in a or key not in b
+        if was != now and not (one_lacks_it and is_off(was) and is_off(now)):
+            yield key, was, now

@@ -32,3 +32,13 @@ def test_the_folder_and_the_display_of_a_run_change_no_number():
     free = ("run", "run.dir", "trainer.progress", "device", "data.root", "flow.fused")
     assert not any(map(changes_numbers, free))
     assert changes_numbers("optim.lr")
+
+
+def test_the_fused_form_within_compose_changes_no_number():
+    left, right = (
+        {"flow": {"name": "compose", "flows": [{"name": "planar", "K": k, "fused": fused}]}}
+        for k, fused in ((2, True), (2, False))
+    )
+    assert list(differences(left, right)) == []
+    right["flow"]["flows"][0]["K"] = 3
+    assert list(differences(left, right)) == [("flow.flows.0.K", 2, 3)]
