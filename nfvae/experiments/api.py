@@ -5,11 +5,11 @@ from typing import Any
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nfvae.experiments.command_line.conf import CONF
 from nfvae.experiments.command_line.hydra_errors import explain_hydra
+from nfvae.experiments.command_line.tasks import plain
 from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import stop_on_signals
@@ -37,11 +37,9 @@ def compose(*overrides: str) -> Config:
     try:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             composed = hydra.compose("train", overrides=list(overrides))
-        mapping = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain_hydra(error, "train")) from None
-    assert isinstance(mapping, dict)
-    return parse_config({str(key): value for key, value in mapping.items()})
+    return parse_config(plain(composed))
 
 
 def train(config: Config, folder: Path | str | None = None) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Errors of configurations, run folders and files, and their output on the terminal."""
+"""Errors of configurations, run folders and files, and their output on the terminal.
+
+In this half of the package, what a user can fix is raised as an `NfvaeError` whose message is one
+line. A docstring lists errors only where a caller must tell them apart.
+"""
 
 import re
 import sys

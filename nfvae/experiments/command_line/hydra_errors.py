@@ -1,7 +1,7 @@
 """Hydra's and OmegaConf's errors as one line that names the key and the allowed values."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,20 +11,15 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from nfvae.experiments.command_line.conf import CONF, choices, is_configured
+from nfvae.experiments.command_line.conf import CONF, choices, groups, is_configured
 from nfvae.experiments.errors import one_line
+from nfvae.experiments.storage.config_file import flatten
 
 EXTRA = ("joblib", "submitit_local", "submitit_slurm")  # launchers of `nfvae[launchers]`
 
 
 def explain_hydra(error: Exception, command: str = "", words: Sequence[str] = ()) -> str:
-    """One line about an error of Hydra or OmegaConf.
-
-    Args:
-        error: the error.
-        command: the command whose keys are suggested.
-        words: the command line.
-    """
+    """One line about an error of Hydra or OmegaConf, from the words of a command's line."""
     text = " ".join(str(error).split()).partition(" Config search path:")[0]
     if not text and error.__cause__ is not None:
         text = " ".join(str(error.__cause__).split())
@@ -62,17 +57,10 @@ def _explain_key(key: str, command: str) -> str:
     GlobalHydra.instance().clear()
     if is_configured(command):
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            composed = OmegaConf.to_container(hydra.compose(command), resolve=False)
-        known = list(_flattened(composed))
+            composed: Any = OmegaConf.to_container(hydra.compose(command), resolve=False)
+        known = [*groups(command), *(name for name, _ in flatten(composed))]
     if key in known:
         return f"{key} belongs to another choice of its group; --cfg job shows the keys"
     near = get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "--cfg job shows them all"
     return f"{key} is not a key of the configuration; {hint}"
-
-
-def _flattened(mapping: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(mapping, dict):
-        for key, value in mapping.items():
-            yield f"{prefix}{key}"
-            yield from _flattened(value, f"{prefix}{key}.")

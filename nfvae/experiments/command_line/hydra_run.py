@@ -24,11 +24,7 @@ from nfvae.experiments.launching.registration import register_plugins
 
 
 def run_hydra(command: str, words: Sequence[str]) -> int:
-    """Run a command with `words`, which are in sys.argv too; returns its exit status.
-
-    Raises:
-        ConfigError: an option or a setting of Hydra that is not supported.
-    """
+    """Run a command with `words`, which are in sys.argv too; returns its exit status."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach this function
     register_plugins()
     _check_words(words)
@@ -78,11 +74,7 @@ def run_argument(path: Path) -> str:
 
 
 def _parse(words: Sequence[str]) -> Namespace:
-    """Separate Hydra's options from overrides.
-
-    Raises:
-        ConfigError: an unknown option, or one with a wrong value.
-    """
+    """Separate Hydra's options from overrides."""
     parser = get_args_parser()
     parser.exit_on_error = False
     try:
@@ -95,11 +87,7 @@ def _parse(words: Sequence[str]) -> Namespace:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what Hydra would accept silently: a rerun from a pickle, or a key given twice.
-
-    Raises:
-        ConfigError: one of these.
-    """
+    """Refuse what Hydra would accept silently: a rerun from a pickle, or a key given twice."""
     given = _parse(words)
     if given.experimental_rerun is not None:
         raise ConfigError(

@@ -48,11 +48,7 @@ def settings_checked(command: str) -> Iterator[None]:
 
 
 def check_settings(settings: DictConfig, command: str) -> None:
-    """Refuse unsupported settings.
-
-    Raises:
-        ConfigError: an unsupported launcher or sweeper, callbacks, logging, or Hydra's folders.
-    """
+    """Refuse other launchers and sweepers, callbacks, logging, and Hydra's folders."""
     raw = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=False))
     if raw["callbacks"]:
         raise ConfigError(

@@ -27,11 +27,7 @@ def take_plugins(words: list[str]) -> list[str]:
 
 
 def import_plugins() -> None:
-    """Import the modules that the command line named, also from the current folder.
-
-    Raises:
-        ConfigError: there is no such module.
-    """
+    """Import the modules that the command line named, also from the current folder."""
     for name in filter(None, os.environ.get(_NAMES, "").split(",")):
         if os.getcwd() not in sys.path:  # noqa: PTH109
             sys.path.append(os.getcwd())  # noqa: PTH109

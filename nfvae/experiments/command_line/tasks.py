@@ -42,11 +42,7 @@ def task(name: str) -> Callable[[DictConfig], float | None]:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """A composed configuration as a plain mapping, all interpolations resolved.
-
-    Raises:
-        ConfigError: a value is missing, or an interpolation cannot be resolved.
-    """
+    """A composed configuration as a plain mapping, all interpolations resolved."""
     try:
         mapping = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

@@ -47,11 +47,7 @@ class EvaluateConfig(Section):
 
 
 def evaluate(composed: Mapping[str, Any]) -> int:
-    """Measure a run again, and write the numbers to its folder; returns the exit status.
-
-    Raises:
-        NfvaeError: the run, the data or the split cannot be used.
-    """
+    """Measure a run again, and write the numbers to its folder; returns the exit status."""
     config = check_section(EvaluateConfig, composed)
     folder = RunFolder(Path(config.run))
     run = folder.parse_config()
@@ -90,11 +86,7 @@ def evaluate(composed: Mapping[str, Any]) -> int:
 
 
 def _split(data: Dataset, name: SplitName) -> Split:
-    """The requested split.
-
-    Raises:
-        ConfigError: the split is empty, or its bits are drawn for each batch.
-    """
+    """The requested split, which must not be empty or have bits drawn for each batch."""
     allowed = ", ".join(key for key, split in data.splits.items() if not split.dynamic)
     if name not in data.splits:
         raise ConfigError(

@@ -15,12 +15,7 @@ from nfvae.experiments.storage.run_folder import RunFolder
 
 
 def train(composed: Mapping[str, Any]) -> float | None:
-    """Train; returns the best validation −ELBO in nats, or None for a run without validation.
-
-    Raises:
-        Interrupted: a stop was requested; the run is saved.
-        NfvaeError: the configuration, the data or the folder cannot be used.
-    """
+    """Train; returns the best validation −ELBO in nats, or None for a run without validation."""
     config = parse_config(composed)
     path = run_path(config, overrides())
     folder = RunFolder(path)

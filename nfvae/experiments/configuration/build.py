@@ -27,11 +27,7 @@ from nfvae.vae import VAE
 
 
 def build_vae(config: Config, image_shape: ImageShape) -> VAE:
-    """The untrained model; its weights are drawn from torch's global generator.
-
-    Raises:
-        ConfigError: parts do not fit together.
-    """
+    """The untrained model; its weights are drawn from torch's global generator."""
     likelihood = build_part("likelihood", config.likelihood)
     out_channels = image_shape[0] * likelihood.parameters_per_channel
     flow = build_flow(config.flow, config.latent_dim, config.K)
@@ -41,49 +37,31 @@ def build_vae(config: Config, image_shape: ImageShape) -> VAE:
 
 
 def check_likelihood(config: Config, data: Dataset) -> None:
-    """Check that the likelihood accepts the data's values.
-
-    Raises:
-        ConfigError: it does not; the message lists likelihoods that do.
-    """
+    """Check that the likelihood accepts the data's values; the error lists those that do."""
     likelihood = build_part("likelihood", config.likelihood)
     if data.values in likelihood.accepts:
         return
-    fitting = ", ".join(_likelihoods_of(data.values)) or "none"
     raise ConfigError(
         f"likelihood={config.likelihood['name']} needs {' or '.join(likelihood.accepts)}, but "
-        f"data={config.data['name']} holds {data.values}; "
-        f"for {data.values} use: {fitting}"
+        f"data={config.data['name']} holds {data.values}; for {data.values} use: "
+        + (", ".join(_likelihoods_of(data.values)) or "none")
     )
 
 
 def _likelihoods_of(values: Values) -> Iterator[str]:
     """Overrides that choose a likelihood of these values, with one option if it needs that."""
     for name in sorted(LIKELIHOODS):
-        switches = {
-            key: option.default
-            for key, option in LIKELIHOODS.options(name).items()
-            if isinstance(option.default, bool)
-        }
         if values in LIKELIHOODS[name]().accepts:
             yield f"likelihood={name}"
             continue
-        for key, default in switches.items():
-            if values in LIKELIHOODS[name](**{key: not default}).accepts:
+        for key, (_, default) in LIKELIHOODS.options(name).items():
+            switched = {key: not default} if isinstance(default, bool) else {}
+            if values in LIKELIHOODS[name](**switched).accepts:
                 yield f"likelihood={name} likelihood.{key}={str(not default).lower()}"
 
 
 def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[str, Any]:
-    """The arguments of `nfvae.fit`, except callbacks.
-
-    Args:
-        config: the run's configuration.
-        data: the data set, on the device.
-        device: the model's device.
-
-    Raises:
-        ConfigError: parts do not fit together.
-    """
+    """The arguments of `nfvae.fit`, except callbacks; `data` are on the device."""
     torch.manual_seed(stream_seed(config.seed, "weights"))
     vae = build_vae(config, data.image_shape)  # on the CPU: the same weights for every device
     vae.initialize_output(data.train.mean().cpu())
@@ -106,11 +84,7 @@ def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[s
 
 
 def count_steps(config: Config, data: Dataset) -> int:
-    """Number of updates of the whole run.
-
-    Raises:
-        ConfigError: a batch is larger than the training split.
-    """
+    """Number of updates of the whole run; an error if a batch is larger than the training split."""
     batch_size, n = config.trainer.batch_size, len(data.train)
     if batch_size > n:
         raise ConfigError(
@@ -128,9 +102,7 @@ def build_optimizer(
 ) -> optim.Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019), or RMSprop.
 
-    Args:
-        config: the settings of all parameters.
-        parameters: the parameters, or groups of them: `params` with other settings.
+    `parameters` can be groups: dictionaries with `params` and settings of their own.
     """
     if isinstance(config, AdamConfig):
         return optim.AdamW(
@@ -153,17 +125,14 @@ def parameter_groups(
     given = {key: value for key, value in own.items() if value is not None}
     if not given:
         return vae.parameters()
-    inference: dict[str, Any] = {"params": list(vae.inference_parameters())}
-    generative: dict[str, Any] = {"params": list(vae.generative_parameters()), **given}
-    return [inference, generative]
+    return [
+        {"params": list(vae.inference_parameters())},
+        {"params": list(vae.generative_parameters()), **given},
+    ]
 
 
 def check_compiler(device: torch.device) -> None:
-    """Check that torch.compile can work on this device.
-
-    Raises:
-        ConfigError: the device is a CPU and there is no C++ compiler.
-    """
+    """Check that torch.compile can work on this device: on a CPU it needs a C++ compiler."""
     compilers = (os.environ.get("CXX") or "g++", "clang++")
     if device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise ConfigError(

@@ -1,7 +1,6 @@
 """The configuration's types and ranges, checked before any work.
 
-Hydra composes YAML and command line into a plain mapping. `parse_config` turns it into `Config`, or
-raises an error of one line that names the key, the value and the allowed values.
+Hydra composes YAML and command line into a plain mapping. `parse_config` turns it into `Config`.
 """
 
 from collections.abc import Mapping
@@ -165,11 +164,7 @@ class Config(Section):
 
 
 def parse_config(mapping: Mapping[str, Any]) -> Config:
-    """Check a composed configuration.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type, a value out of range, or parts that do not fit.
-    """
+    """Check a composed configuration: keys, types, ranges, and that the parts fit together."""
     mapping = dict(mapping)
     for at, registry in REGISTRIES.items():
         section = mapping.get(at)
@@ -189,11 +184,7 @@ def parse_config(mapping: Mapping[str, Any]) -> Config:
 
 
 def check_validation(config: Config, reason: str) -> None:
-    """Check a run without validation images.
-
-    Raises:
-        ConfigError: it needs validation; `reason` says why there are no validation images.
-    """
+    """Check that a run without validation images, for this reason, does not need them."""
     if config.eval.checkpoint == "best":
         raise ConfigError(
             f"{reason} leaves no images to choose the best checkpoint; give eval.checkpoint=last "

@@ -15,11 +15,7 @@ def check_device(name: str) -> str:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of this name; `auto` is the first CUDA device, or the CPU if there is none.
-
-    Raises:
-        ConfigError: there is no such device.
-    """
+    """The device of this name; `auto` is the first CUDA device, or the CPU if there is none."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         name = "cuda" if count else "cpu"

@@ -9,15 +9,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from nfvae.experiments.configuration.build import build_vae
 from nfvae.experiments.configuration.config import AdamConfig, Config, RMSpropConfig
 from nfvae.experiments.configuration.control_group import control_group
-from nfvae.experiments.configuration.parts import (
-    build_networks,
-    build_part,
-    flow_size,
-    sizes,
-    without_memory,
-)
+from nfvae.experiments.configuration.parts import flow_size, sizes, without_memory
 from nfvae.experiments.errors import ConfigError
 from nfvae.images import ImageShape
 
@@ -25,11 +20,9 @@ BYTES = 4  # per float32
 
 
 def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
-    """Refuse a run that cannot fit into memory.
+    """Refuse a run that needs more memory than is available.
 
-    Raises:
-        ConfigError: it needs more memory than is available. The estimate is a lower bound: it
-            leaves out most of what a flow stores within its transforms.
+    The estimate is a lower bound: it leaves out most of what a flow stores within its transforms.
     """
     size = model_size(config, image_shape)
     batch, num_samples = config.trainer.batch_size, config.objective.num_samples
@@ -55,26 +48,19 @@ class ModelSize(NamedTuple):
 
 
 def model_size(config: Config, image_shape: ImageShape) -> ModelSize:
-    """Sizes of the model that a configuration describes.
-
-    Raises:
-        ConfigError: no memory could hold it.
-    """
-    dim = config.latent_dim
-    flow = flow_size(config.flow, dim, config.K)
-    head = 2 * dim + flow.param_size
+    """Sizes of the model that a configuration describes."""
+    dim, K = config.latent_dim, config.K
+    flow = flow_size(config.flow, dim, K)
+    without_flow = config.model_copy(update={"flow": {"name": "none"}, "K": 0})
 
     def measure() -> ModelSize:
-        likelihood = build_part("likelihood", config.likelihood)
-        channels = image_shape[0] * likelihood.parameters_per_channel
-        encoder, decoder = build_networks(config.model, image_shape, channels)
-        parts = (encoder, decoder, likelihood, build_part("prior", config.prior, dim))
-        networks = sum(weight.numel() for part in parts for weight in part.parameters())
-        pixels = torch.empty(2, *image_shape)
+        vae, pixels = build_vae(without_flow, image_shape), torch.empty(2, *image_shape)
+        weights = sum(weight.numel() for weight in vae.parameters()) + flow.num_weights
+        outputs = 2 * dim + flow.param_size  # of the head
         return ModelSize(
-            networks + (encoder.num_features + 1) * head + flow.num_weights,
-            pixels[0].numel() + _kept(encoder, pixels) + 2 * head + flow.working_size,
-            (config.K + 1) * dim + _kept(decoder, torch.empty(2, dim)),
+            weights + (vae.encoder.num_features + 1) * flow.param_size,
+            pixels[0].numel() + _kept(vae.encoder, pixels) + 2 * outputs + flow.working_size,
+            (K + 1) * dim + _kept(vae.decoder, torch.empty(2, dim)),
         )
 
     size: ModelSize = without_memory(measure, _model_sizes(config))
@@ -108,17 +94,15 @@ def require_memory(
         batch: numbers stored per batch for the backward pass.
         available: available memory in bytes.
         keys: the keys of the configuration that determine these sizes, with their values.
-
-    Raises:
-        ConfigError: it does not fit.
     """
     fixed, passing = BYTES * parameters * copies, BYTES * batch
     if fixed + passing > available:
+        sizes = (fixed + passing, available, fixed, passing)
+        total, there, kept, per_batch = (tqdm.format_sizeof(size, "B") for size in sizes)
         raise ConfigError(
-            f"{' '.join(f'{key}={value}' for key, value in keys.items())} need about "
-            f"{readable(fixed + passing)} of memory, but {readable(available)} are available "
-            f"({parameters:,} parameters with gradients and optimizer: {readable(fixed)}; a batch: "
-            f"{readable(passing)}); make some of them smaller"
+            f"{' '.join(f'{key}={value}' for key, value in keys.items())} need about {total} of "
+            f"memory, but {there} are available ({parameters:,} parameters with gradients and "
+            f"optimizer: {kept}; a batch: {per_batch}); make some of them smaller"
         )
 
 
@@ -132,11 +116,6 @@ def available_memory(device: torch.device) -> int:
         limits.append(soft)
     limits += [int(text) for text in control_group("memory.max") if text.isdigit()]
     return min(limits)
-
-
-def readable(size: float) -> str:
-    """A number of bytes with three digits and a decimal unit."""
-    return tqdm.format_sizeof(size, "B")
 
 
 def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = False) -> int:

@@ -40,9 +40,6 @@ def check_part(
         at: the section's key, for messages.
         section: `name` and options.
         more: type and default of keys that the section has besides the options.
-
-    Raises:
-        ConfigError: an unknown name, an unknown option, or a value out of range.
     """
     options = dict(section)
     name = options.pop("name", None)
@@ -58,9 +55,6 @@ def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], 
     """A flow's section and its number of transforms, checked.
 
     `compose` is a list of flows, each with its K, and K is their sum.
-
-    Raises:
-        ConfigError: as `check_part`; or K is missing, or is not the sum of the K in the list.
     """
     if flow.get("name") != "compose":
         if K is None:
@@ -86,11 +80,7 @@ def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], 
 
 
 def build_part(at: str, section: Mapping[str, Any], *args: Any) -> Any:
-    """The part of a checked section, built with these arguments and the section's options.
-
-    Raises:
-        ConfigError: options that do not fit together, or not with the arguments.
-    """
+    """The part of a checked section, built with these arguments and the section's options."""
     options = dict(section)
     name = options.pop("name")
     try:
@@ -100,7 +90,7 @@ def build_part(at: str, section: Mapping[str, Any], *args: Any) -> Any:
 
 
 def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
-    """The flow of a checked section, on R^dim with K transforms; raises as `build_part`."""
+    """The flow of a checked section, on R^dim with K transforms."""
     if flow["name"] == "compose":
         parts = [dict(part) for part in flow["flows"]]
         return Compose([build_flow(part, dim, part.pop("K")) for part in parts])
@@ -111,7 +101,7 @@ def build_flow(flow: Mapping[str, Any], dim: int, K: int) -> Flow:
 def build_networks(
     model: Mapping[str, Any], image_shape: ImageShape, out_channels: int
 ) -> Networks:
-    """The encoder and decoder of a checked section; raises as `build_part`."""
+    """The encoder and decoder of a checked section."""
     options = dict(model)
     dim = options.pop("latent_dim")
     networks: Networks = build_part("model", options, image_shape, dim, out_channels)
@@ -119,12 +109,7 @@ def build_networks(
 
 
 def read_data(section: Mapping[str, Any]) -> Dataset:
-    """The data set of a checked section.
-
-    Raises:
-        DataError: a file is missing, damaged, or not the expected one.
-        ConfigError: options that do not fit together.
-    """
+    """The data set of a checked section."""
     options = dict(section)
     try:
         return load_dataset(options.pop("name"), **options)
@@ -148,9 +133,6 @@ def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
 
     Sizes are quadratic in K, some only for even K (then the size for odd K is off by half a
     transform). So the flow is built with 2, 4 and 6 transforms, with tensors without storage.
-
-    Raises:
-        ConfigError: as `build_flow`.
     """
     if flow["name"] == "compose":
         parts = [dict(part) for part in flow["flows"]]
@@ -179,8 +161,7 @@ def _measured(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
 def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:
     """The result of `build`, with tensors that have shapes but no storage.
 
-    Raises:
-        ConfigError: a tensor has more than 2⁶³ numbers; the message names the keys.
+    If a tensor has more than 2⁶³ numbers, the error names the keys.
     """
     try:
         with torch.device("meta"):

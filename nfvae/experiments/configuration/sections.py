@@ -32,11 +32,7 @@ class Section(BaseModel):
 
 
 def check_section(schema: type[S], mapping: Mapping[str, Any], at: str = "") -> S:
-    """Check one section against its schema; `at` is its key, for the message.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type, or a value out of range.
-    """
+    """Check one section against its schema; `at` is its key, for the message."""
     try:
         return schema.model_validate(dict(mapping))
     except ValidationError as error:

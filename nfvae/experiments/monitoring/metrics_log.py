@@ -96,9 +96,6 @@ def log_results(folder: Path, step: int, results: Mapping[str, Any]) -> None:
     """Complete the run's row of the HParams table with the numbers of results.json.
 
     A run that was killed before it wrote results.json logs them again and replaces the first log.
-
-    Raises:
-        RunFolderError: the folder cannot be written or the disk is full.
     """
     known = [(f"test/{name}", results[name]) for name in FINAL if results[name] is not None]
     _, _, end = _hparams({})
@@ -125,11 +122,7 @@ def _hparams(values: dict[str, str | float]) -> tuple[Any, Any, Any]:
 
 
 def _lines_until(metrics: Path, step: int) -> list[bytes]:
-    """Complete lines of a log up to a step; an incomplete last line is dropped.
-
-    Raises:
-        RunFolderError: the file is damaged.
-    """
+    """Complete lines of a log up to a step; an incomplete last line is dropped."""
     if not step or not metrics.exists():
         return []
     kept = []

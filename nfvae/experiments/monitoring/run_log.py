@@ -1,6 +1,7 @@
 """The callback that logs a run: metrics.jsonl, TensorBoard, and the terminal."""
 
 import sys
+from dataclasses import dataclass, field
 
 import torch
 from tqdm import tqdm
@@ -18,41 +19,36 @@ NUM_LOGGED = 1000  # images whose flow is logged
 NUM_PICTURES = 5  # how often a run logs pictures, at equal intervals
 
 
+@dataclass(eq=False)
 class RunLog(Callback):
     """Log the bound's terms, validations, the flow and pictures.
 
     It must come after the validation in the list of callbacks: an interrupted validation is
     repeated after a resume, and its step must not be logged twice.
-
-    Args:
-        folder: the run's folder.
-        config: the run's configuration.
-        validation: the callback whose results are logged.
     """
 
-    def __init__(self, folder: RunFolder, config: Config, validation: Validation) -> None:
-        self._folder = folder
-        self._config = config
-        self._validation = validation
-        self._log: MetricsLog | None = None
+    folder: RunFolder
+    config: Config
+    validation: Validation
+    _log: MetricsLog | None = field(default=None, init=False)
 
     def on_start(self, training: Training) -> None:
         self.close()
-        trainer = self._config.trainer
+        trainer = self.config.trainer
         self._bar = progress_bar("train", training.num_steps, training.step, trainer.progress)
-        with writing(self._folder.path):
-            self._log = MetricsLog(self._folder.path, self._folder.metrics, training.step)
+        with writing(self.folder.path):
+            self._log = MetricsLog(self.folder.path, self.folder.metrics, training.step)
             if training.step == 0:
-                self._log.config(self._config)
+                self._log.config(self.config)
 
     def on_step(self, training: Training) -> None:
         assert self._log is not None
         self._bar.update()
-        with writing(self._folder.path):
-            if training.step % self._config.trainer.log_every == 0:
+        with writing(self.folder.path):
+            if training.step % self.config.trainer.log_every == 0:
                 training.check_finite()
                 self._log_training(training, self._log)
-            if self._validation.due(training):
+            if self.validation.due(training):
                 with training.stopwatch.pause():
                     self._log_validation(training, self._log)
                     self._log_model(training, self._log)
@@ -60,14 +56,14 @@ class RunLog(Callback):
     def sync(self) -> None:
         """Flush everything to the disk."""
         if self._log is not None:
-            with writing(self._folder.path):
+            with writing(self.folder.path):
                 self._log.sync()
 
     def close(self) -> None:
         if self._log is not None:
             self._bar.close()
             log, self._log = self._log, None
-            with writing(self._folder.path):
+            with writing(self.folder.path):
                 log.close()
 
     def _log_training(self, training: Training, log: MetricsLog) -> None:
@@ -76,7 +72,7 @@ class RunLog(Callback):
         values = {f"train/{name}": value for name, value in means.items()}
         values |= {"train/beta": training.beta, "train/epoch": training.epoch}
         for name in ("lr", "decoder_lr"):
-            if (rate := getattr(self._config.optim, name)) is not None:
+            if (rate := getattr(self.config.optim, name)) is not None:
                 values[f"train/{name}"] = rate * training.lr_factor
         log.scalars(training.step, values | {"system/images_per_second": speed})
         shown = {name: f"{means[name]:.2f}" for name in ("neg_elbo", "kl")}
@@ -84,7 +80,7 @@ class RunLog(Callback):
         self._bar.set_postfix(shown, refresh=False)
 
     def _log_validation(self, training: Training, log: MetricsLog) -> None:
-        validation, line = self._validation, f"step {training.step:>7}  epoch {training.epoch:6.1f}"
+        validation, line = self.validation, f"step {training.step:>7}  epoch {training.epoch:6.1f}"
         estimate = validation.estimate
         if estimate is not None and validation.step == training.step:
             values = {
@@ -95,10 +91,9 @@ class RunLog(Callback):
                 "val/active_units": float(estimate.active_units),
             }
             log.scalars(training.step, values)
-            line += (
-                f"  val −ELBO {estimate.neg_elbo:8.3f}  KL {estimate.kl:6.2f}"
-                f"  active units {estimate.active_units}" + ("  best" if validation.improved else "")
-            )
+            line += f"  val −ELBO {estimate.neg_elbo:8.3f}  KL {estimate.kl:6.2f}"
+            line += f"  active units {estimate.active_units}"
+            line += "  best" if validation.improved else ""
         tqdm.write(line, file=sys.stderr)
 
     def _log_model(self, training: Training, log: MetricsLog) -> None:
@@ -118,6 +113,6 @@ class RunLog(Callback):
                 log.images(training.step, model_pictures(training.vae, split, generator))
 
     def _pictures_due(self, training: Training) -> bool:
-        val_every = self._config.trainer.val_every
+        val_every = self.config.trainer.val_every
         every = max(1, training.num_steps // val_every // NUM_PICTURES)
         return (training.step // val_every) % every == 0 or training.step == training.num_steps

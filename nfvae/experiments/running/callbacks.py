@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 from nfvae.errors import DivergenceError
@@ -13,52 +14,38 @@ from nfvae.training import Callback, Training, Validation, load_state_dict, stat
 from nfvae.training.checks import checked
 
 
+@dataclass(eq=False)
 class StopOnSignal(Callback):
     """Stop training after a signal. It must be the first in the list of callbacks."""
 
-    def __init__(self, stop: StopRequest) -> None:
-        self._stop = stop
+    stop: StopRequest
 
     def on_step(self, training: Training) -> None:
-        if self._stop:
+        if self.stop:
             training.check_finite()  # a state that cannot be saved is rewound first
-            self._stop.check()
+            self.stop.check()
 
 
+@dataclass(eq=False)
 class Checkpoints(Callback):
-    """Write last.pt every `every` steps and at the end, and best.pt after a better validation.
+    """Write last.pt every `every` steps and at the end, and best.pt after a better validation."""
 
-    Args:
-        folder: the run's folder.
-        every: steps between saves.
-        validation: the callback that knows the best model.
-        header: content of a checkpoint besides the state: configuration, image shape.
-        callbacks: all callbacks of the run.
-        before_save: called before each save; flushes the logs to the disk.
-    """
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        every: int,
-        validation: Validation,
-        header: Mapping[str, Any],
-        callbacks: Sequence[Callback],
-        before_save: Callable[[], None],
-    ) -> None:
-        self._folder = folder
-        self._every = every
-        self._validation = validation
-        self._header = header
-        self._callbacks = callbacks
-        self._before_save = before_save
+    folder: RunFolder
+    every: int
+    validation: Validation
+    header: Mapping[str, Any]
+    """Content of a checkpoint besides the state: configuration, image shape."""
+    callbacks: Sequence[Callback]
+    """All callbacks of the run."""
+    before_save: Callable[[], None]
+    """Flushes the logs to the disk."""
 
     def on_step(self, training: Training) -> None:
-        if self._validation.improved and self._validation.step == training.step:
+        if self.validation.improved and self.validation.step == training.step:
             with training.stopwatch.pause():
-                good = good_state(training, self._callbacks)
-                save_checkpoint(self._folder.best, {**self._header, **good})
-        if training.step % self._every == 0 or training.finished:
+                good = good_state(training, self.callbacks)
+                save_checkpoint(self.folder.best, {**self.header, **good})
+        if training.step % self.every == 0 or training.finished:
             self.save(training, pending=False)
 
     def on_stop(self, training: Training) -> None:
@@ -68,71 +55,60 @@ class Checkpoints(Callback):
         """Write last.pt; `pending`: whether callbacks of the last update have yet to run."""
         training.check_finite()
         with training.stopwatch.pause():
-            self._before_save()
-            state = state_dict(training, self._callbacks)
-            save_checkpoint(self._folder.last, {**self._header, **state, "pending": pending})
+            self.before_save()
+            state = state_dict(training, self.callbacks)
+            save_checkpoint(self.folder.last, {**self.header, **state, "pending": pending})
 
 
+@dataclass(eq=False)
 class Rewind(Callback):
     """After a NaN, return to the last validation and continue with half the learning rate.
 
     Batches, bits and noise are repeated, so a run with a rewind is reproducible.
-
-    Args:
-        max_rewinds: largest number of rewinds; 0 disables them.
-        validation: the callback after which the state is known to be good.
-        checkpoints: saves the state after a rewind.
-        callbacks: all callbacks of the run.
     """
 
-    def __init__(
-        self,
-        max_rewinds: int,
-        validation: Validation,
-        checkpoints: Checkpoints,
-        callbacks: Sequence[Callback],
-    ) -> None:
-        self._max_rewinds = max_rewinds
-        self._validation = validation
-        self._checkpoints = checkpoints
-        self._callbacks = callbacks
-        self.rewinds = 0
-        self._good: dict[str, Any] | None = None
+    max_rewinds: int
+    """0 disables them."""
+    checkpoints: Checkpoints
+    """Saves the state after a rewind. It is known to be good after a validation."""
+    rewinds: int = field(default=0, init=False)
+    _good: dict[str, Any] | None = field(default=None, init=False)
 
     def on_start(self, training: Training) -> None:
-        if self._max_rewinds and self._good is None:
+        if self.max_rewinds and self._good is None:
             self._mark_good(training)
 
     def on_step(self, training: Training) -> None:
-        if self._max_rewinds and self._validation.due(training):
+        if self.max_rewinds and self.checkpoints.validation.due(training):
             self._mark_good(training)
 
     def on_divergence(self, training: Training, error: DivergenceError) -> bool:
-        if not self._max_rewinds:
+        if not self.max_rewinds:
             return False
         rewinds = self.rewinds
-        if rewinds >= self._max_rewinds:
+        if rewinds >= self.max_rewinds:
             raise DivergenceError(
                 f"{error}, with learning rates at {0.5**rewinds:g} of their schedule after "
                 f"{rewinds} rewinds"
             ) from None
         seconds = training.stopwatch.seconds
         assert self._good is not None
-        load_state_dict(training, self._callbacks, deepcopy(self._good))  # optimizers keep tensors
+        good = deepcopy(self._good)  # the optimizer keeps these tensors
+        load_state_dict(training, self.checkpoints.callbacks, good)
         self.rewinds = rewinds + 1
         training.lr_scale = 0.5**self.rewinds
         training.stopwatch.go_on(seconds, training.step)
-        self._checkpoints.save(training, pending=False)
+        self.checkpoints.save(training, pending=False)
         print(
             f"{error}; back to step {training.step} with learning rates at "
             f"{training.lr_scale:g} of their schedule (rewind {self.rewinds} of "
-            f"{self._max_rewinds})",
+            f"{self.max_rewinds})",
             file=sys.stderr,
         )
         return True
 
     def _mark_good(self, training: Training) -> None:
-        self._good = deepcopy(good_state(training, self._callbacks))
+        self._good = deepcopy(good_state(training, self.checkpoints.callbacks))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rewinds": self.rewinds, "good": self._good}
@@ -141,7 +117,7 @@ class Rewind(Callback):
         self.rewinds = checked(state, "rewinds", int)
         if not 0 <= self.rewinds <= 1000:
             raise ValueError(f"rewinds={self.rewinds} is not in 0 … 1000")
-        if self._max_rewinds and state["good"] is not None:
+        if self.max_rewinds and state["good"] is not None:
             self._good = checked(state, "good", dict)
 
 

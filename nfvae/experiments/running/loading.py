@@ -1,5 +1,6 @@
 """Load the models of run folders."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from nfvae.experiments.storage.same_run import differences
 from nfvae.training.checks import check_weights, checked
 from nfvae.vae import VAE
 
+MODEL = ("flow", "K", "model", "likelihood", "prior", "data")
+"""The sections of a configuration that a model depends on."""
 UNFIT = (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError)
 """Errors that a checkpoint with other content raises when it is loaded into a model."""
 
@@ -56,7 +59,7 @@ def load_vae_and_step(
     folder = RunFolder(Path(path))
     config = folder.parse_config()
     file = folder.best if (checkpoint or config.eval.checkpoint) == "best" else folder.last
-    content = _load_either(folder, file, device)
+    content = load_or_advise(file, device, lambda: _other_checkpoint(folder, file))
     check_same_model(config, content.get("config"), file, folder)
     try:
         shape = checked(content, "image_shape", list)
@@ -71,11 +74,7 @@ def load_vae_and_step(
 
 
 def load_weights(vae: VAE, content: dict[str, Any], file: Path) -> None:
-    """Load a checkpoint's weights into a model.
-
-    Raises:
-        CheckpointError: they are weights of another model.
-    """
+    """Load a checkpoint's weights into a model, which they must fit."""
     try:
         check_weights(vae, content["model"])
         vae.load_state_dict(content["model"])
@@ -91,31 +90,33 @@ def does_not_fit(file: Path, error: Exception) -> CheckpointError:
 
 
 def check_same_model(config: Config, made: object, file: Path, folder: RunFolder) -> None:
-    """Check that a checkpoint's model is the one in config.yaml.
-
-    Raises:
-        CheckpointError: it is another model.
-    """
+    """Check that a checkpoint's model is the one in config.yaml."""
     now = config.model_dump(mode="json")
     was = made if isinstance(made, dict) else {}
-    for section in ("flow", "K", "model", "likelihood", "prior", "data"):
-        for key, left, right in differences({section: was.get(section)}, {section: now[section]}):
-            raise CheckpointError(
-                f"{file} was made with {key}={left}, but {folder.config_file} says {key}={right}; "
-                "restore config.yaml"
-            )
+    for key, left, right in differences(
+        *({section: each.get(section) for section in MODEL} for each in (was, now))
+    ):
+        raise CheckpointError(
+            f"{file} was made with {key}={left}, but {folder.config_file} says {key}={right}; "
+            "restore config.yaml"
+        )
 
 
-def _load_either(folder: RunFolder, file: Path, device: torch.device | str) -> dict[str, Any]:
-    """Load a checkpoint. If it is damaged, the error says whether the run's other one is good."""
+def load_or_advise(
+    file: Path, device: torch.device | str, advice: Callable[[], str]
+) -> dict[str, Any]:
+    """Load a checkpoint. If it cannot be used, the error ends with the advice."""
     try:
         return load_checkpoint(file, device)
     except CheckpointError as error:
-        other = folder.last if file == folder.best else folder.best
-        try:
-            load_checkpoint(other)
-        except CheckpointError:
-            remedy = "train again in another run.dir"
-        else:
-            remedy = f"{other} is good: evaluate it with eval.checkpoint={other.stem}"
-        raise CheckpointError(f"{error}; {remedy}") from None
+        raise CheckpointError(f"{error}; {advice()}") from None
+
+
+def _other_checkpoint(folder: RunFolder, file: Path) -> str:
+    """Advice for a run with an unusable checkpoint."""
+    other = folder.last if file == folder.best else folder.best
+    try:
+        load_checkpoint(other)
+    except CheckpointError:
+        return "train again in another run.dir"
+    return f"{other} is good: evaluate it with eval.checkpoint={other.stem}"

@@ -35,9 +35,7 @@ def measure(
     `name`, of the split, and `checkpoint`, of the model, are for messages.
 
     Raises:
-        ValueError: the split is dynamic.
         Interrupted: `stop` was set.
-        DivergenceError: a result is NaN or infinite.
     """
     rows = len(split) * (config.elbo_draws + config.num_samples)
     with progress_bar(name, rows, show=show_progress) as bar:

@@ -17,7 +17,7 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.metrics_log import log_results
 from nfvae.experiments.monitoring.run_log import RunLog
 from nfvae.experiments.running.callbacks import Checkpoints, Rewind, StopOnSignal
-from nfvae.experiments.running.loading import does_not_fit, load_weights
+from nfvae.experiments.running.loading import does_not_fit, load_or_advise, load_weights
 from nfvae.experiments.running.measure import describe, measure
 from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.running.tuning import tuned
@@ -33,8 +33,6 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
 
     Raises:
         Interrupted: `stop` was set; the run is saved, and the same call resumes it.
-        DivergenceError: a term became NaN or infinite.
-        NfvaeError: the folder, the data or a checkpoint cannot be used.
     """
     if folder.complete:  # its files are only read, so no lock is needed
         folder.check_same(config)
@@ -57,7 +55,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
         folder, trainer.checkpoint_every, validation, header, callbacks, log.sync
     )
     max_rewinds = trainer.max_rewinds if trainer.on_nan == "rewind" else 0
-    rewind = Rewind(max_rewinds, validation, checkpoints, callbacks)
+    rewind = Rewind(max_rewinds, checkpoints)
     callbacks += [rewind, checkpoints]
 
     with folder.held(config), failure_recorded(folder.path):
@@ -86,11 +84,7 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
 
 
 def check_run(config: Config, data: Dataset, device: torch.device) -> int:
-    """Check what depends on the data; returns the number of updates.
-
-    Raises:
-        ConfigError: parts do not fit together, or the run does not fit into memory.
-    """
+    """Check what depends on the data; returns the number of updates."""
     check_likelihood(config, data)
     if data.val is None:
         check_validation(config, f"data={data.name} without validation images")
@@ -99,10 +93,7 @@ def check_run(config: Config, data: Dataset, device: torch.device) -> int:
 
 
 def _load_last(folder: RunFolder, header: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    try:
-        content = load_checkpoint(folder.last, device)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; {_way_back(folder)}") from None
+    content = load_or_advise(folder.last, device, lambda: _way_back(folder))
     stored = content.get("config")
     check_same_run(folder.last, stored if isinstance(stored, dict) else {}, header["config"])
     noise = content.get("generator")
@@ -129,10 +120,7 @@ def _way_back(folder: RunFolder) -> str:
 def _load_best(folder: RunFolder, best_step: int, device: torch.device) -> dict[str, Any]:
     """The checkpoint of the best step."""
     again = f"delete {folder.last} to train again"
-    try:
-        best = load_checkpoint(folder.best, device)
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; {again}") from None
+    best = load_or_advise(folder.best, device, lambda: again)
     if best.get("step") != best_step:
         raise CheckpointError(
             f"{folder.best} has step {best.get('step')}, but the best step is {best_step}; {again}"

@@ -15,14 +15,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file so that a reader, or a crash at any moment, sees the old or the new content.
 
     Links are not followed: a link at `path` is replaced by the file.
-
-    Raises:
-        RunFolderError: the folder cannot be written or the disk is full; the old file is kept.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -47,11 +43,7 @@ def remove_temporary_files(folder: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its missing parents so that they survive a power loss.
-
-    Raises:
-        OSError: it cannot be made.
-    """
+    """Make a folder and its missing parents so that they survive a power loss."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -59,11 +51,7 @@ def make_folder(path: Path) -> None:
 
 
 def make_output_folder(path: Path, key: str) -> None:
-    """Make the output folder of a command. `key` is the option that named it, such as "dir=".
-
-    Raises:
-        RunFolderError: it cannot be made or written.
-    """
+    """Make the output folder of a command. `key` is the option that named it, such as "dir="."""
     try:
         make_folder(path)
     except OSError as error:
@@ -86,11 +74,7 @@ def sync_folder(path: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Check that a folder can be written, before work whose result goes there.
-
-    Raises:
-        RunFolderError: it is missing or read-only.
-    """
+    """Check that a folder can be written, before work whose result goes there."""
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder; make it, or choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -98,11 +82,7 @@ def require_writable(folder: Path) -> None:
 
 
 def require_file(path: Path, suffix: str) -> None:
-    """Check a file's name and folder before work whose result goes there.
-
-    Raises:
-        RunFolderError: the name has another suffix, or the folder is missing or read-only.
-    """
+    """Check a file's name and folder before work whose result goes there."""
     if path.suffix != suffix or path.is_dir():
         raise RunFolderError(f"{path} cannot be written; give a file whose name ends in {suffix}")
     require_writable(path.parent)

@@ -19,11 +19,7 @@ MAX_VALUES = 100_000  # tensors, numbers and containers; shared lists count each
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values.
-
-    Raises:
-        RunFolderError: the file cannot be written; the old one is kept.
-    """
+    """Write tensors and plain values."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **content}, buffer)
     write_atomically(path, buffer.getvalue())

@@ -18,11 +18,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
-    """A mapping of plain values.
-
-    Raises:
-        RunFolderError: there is no such file, or it cannot be read.
-    """
+    """A mapping of plain values."""
     try:
         text = read_regular(path, MAX_BYTES).decode()
         _check_structure(text)

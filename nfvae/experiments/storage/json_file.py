@@ -14,16 +14,12 @@ MAX_NUMBER = 10**12  # larger numbers are errors, and would overflow sums and fi
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write atomically; raises RunFolderError as `write_atomically` does."""
+    """Write a file atomically."""
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_results_json(path: Path, required: Set[str] = frozenset()) -> dict[str, Any]:
-    """Read what `write_json` wrote.
-
-    Raises:
-        RunFolderError: it cannot be read, or a required key is missing.
-    """
+    """Read what `write_json` wrote, with these keys at least."""
     try:
         results = json.loads(read_regular(path, MAX_BYTES))
     except OSError as error:
@@ -47,9 +43,6 @@ def check_numbers(
         results: the result of `read_results_json`.
         names: keys whose values must be numbers.
         or_null: keys among them whose values may be null, but only all of them together.
-
-    Raises:
-        RunFolderError: a value is something else.
     """
     absent = or_null if all(results[name] is None for name in or_null) else frozenset()
     for name in sorted(names - absent):

@@ -14,11 +14,7 @@ LONGEST_NAME = 160  # file systems allow 255 bytes
 
 
 def run_path(config: Config, overrides: Sequence[str]) -> Path:
-    """The run's folder: run.dir; or outputs/ with run.name or a name made from the overrides.
-
-    Raises:
-        ConfigError: run.dir names the home of an unknown user.
-    """
+    """The run's folder: run.dir; or outputs/ with run.name or a name made from the overrides."""
     if config.run.dir is not None:
         try:
             return Path(config.run.dir).expanduser()

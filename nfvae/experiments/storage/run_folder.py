@@ -47,11 +47,10 @@ class RunFolder:
 
     @contextmanager
     def held(self, config: Config) -> Iterator[None]:
-        """Make the folder if it is missing, and lock it.
+        """Make the folder if it is missing, lock it, and check that it holds no other run.
 
         Raises:
-            RunFolderError: the folder cannot be made or written, another process uses it, it holds
-                a run of another configuration, or one of its files is a link.
+            FolderInUseError: another process uses it.
         """
         checkpoints, lock = self.last.parent, self.path / ".lock"
         with ExitStack() as stack:
@@ -81,38 +80,25 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether the run has its results.
-
-        Raises:
-            RunFolderError: the path cannot be a folder.
-        """
+        """Whether the run has its results."""
         try:
             return self.results.exists()
         except OSError as error:
             raise self._unusable(error) from None
 
     def check_same(self, config: Config) -> None:
-        """Check that the folder's run has this configuration.
-
-        Raises:
-            RunFolderError: it has another one, or its config.yaml cannot be read.
-        """
+        """Check that the folder's run has this configuration."""
         check_same_run(self.path, self._read_config(), config.model_dump(mode="json"))
 
     def parse_config(self) -> Config:
-        """The configuration the run was started with, checked.
-
-        Raises:
-            RunFolderError: there is no config.yaml, it cannot be read, or nfvae 0.1 wrote it.
-            ConfigError: it is not a valid configuration of this version.
-        """
+        """The configuration the run was started with, checked."""
         try:
             return parse_config(self._read_config())
         except ConfigError as error:
             raise ConfigError(f"{self.config_file}: {error}") from None
 
     def read_results(self) -> dict[str, Any]:
-        """results.json of a complete run; raises RunFolderError if it is damaged."""
+        """results.json of a complete run, checked."""
         results = read_results_json(self.results, SUMMARY | {"split"})
         check_numbers(self.results, results, SUMMARY, or_null=MAY_BE_NULL)
         return results

@@ -32,11 +32,7 @@ def changes_numbers(key: str) -> bool:
 
 
 def check_same_run(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compare the configuration stored at `path` with the requested one.
-
-    Raises:
-        RunFolderError: they differ in something that changes numbers.
-    """
+    """Refuse a configuration that differs from the stored one in something that changes numbers."""
     differing = [
         f"{key} was {one_line(left)}, is now {one_line(right)}"
         for key, left, right in differences(was, now)
