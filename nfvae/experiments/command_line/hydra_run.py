@@ -33,8 +33,8 @@ def run_hydra(command: str, words: Sequence[str]) -> int:
         with settings_checked(command):
             main(task(command))()
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
-        if not {"hydra", "omegaconf"} & set(Path(raised_in).parts):  # a bug
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if not frame.f_globals["__name__"].startswith(("hydra.", "omegaconf.")):  # a bug of ours
             raise
         return fail(explain_hydra(error, command, words))
     return 0

@@ -125,10 +125,8 @@ def parameter_groups(
     given = {key: value for key, value in own.items() if value is not None}
     if not given:
         return vae.parameters()
-    return [
-        {"params": list(vae.inference_parameters())},
-        {"params": list(vae.generative_parameters()), **given},
-    ]
+    inference: dict[str, Any] = {"params": list(vae.inference_parameters())}
+    return [inference, {"params": list(vae.generative_parameters()), **given}]
 
 
 def check_compiler(device: torch.device) -> None:

@@ -50,10 +50,11 @@ _PLAIN_MESSAGES = {
 
 def _first_error(error: ValidationError, mapping: Mapping[str, Any], at: str) -> str:
     first = error.errors(include_url=False)[0]
-    path, value = [at] if at else [], mapping
+    path = [at] if at else []
+    value: Any = mapping
     for part in first["loc"]:  # keys, indices, and names of the types of a union
         try:
-            value = value[part]  # type: ignore[index]
+            value = value[part]
         except (KeyError, IndexError, TypeError):
             continue
         path.append(str(part))

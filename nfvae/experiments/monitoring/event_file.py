@@ -22,15 +22,11 @@ class EventFile:
         folder: the run's folder.
         first_step: TensorBoard ignores events of earlier files at this step and later.
         last: whether this is the run's last file, which replaces an existing one.
-
-    Raises, as the methods do:
-        OSError: it cannot be written.
     """
 
     def __init__(self, folder: Path, first_step: int, last: bool = False) -> None:
         # TensorBoard reads a run's files in the order of their names.
-        seconds, rest = divmod(time.time_ns(), 10**9)
-        name = f"events.out.tfevents.{seconds:010}.{rest:09}.{socket.gethostname()}"
+        name = f"events.out.tfevents.{time.time():020.9f}.{socket.gethostname()}"
         self._file = (folder / (LAST if last else name)).open("wb" if last else "xb")
         self._records = RecordWriter(self._file)
         self._write(Event(step=first_step, file_version="brain.Event:2"))

@@ -1,11 +1,12 @@
 """A progress bar on a terminal."""
 
 import sys
+from typing import Any
 
 from tqdm import tqdm
 
 
-def progress_bar(stage: str, total: int, done: int = 0, show: bool = True) -> "tqdm[None]":
+def progress_bar(stage: str, total: int, done: int = 0, show: bool = True) -> "tqdm[Any]":
     """The bar of one stage of a run, on standard error; hidden without a terminal.
 
     Args:

@@ -15,7 +15,7 @@ from nfvae.experiments.storage.same_run import differences
 from nfvae.training.checks import check_weights, checked
 from nfvae.vae import VAE
 
-MODEL = ("flow", "K", "model", "likelihood", "prior", "data")
+MODEL = {"flow", "K", "model", "likelihood", "prior", "data"}
 """The sections of a configuration that a model depends on."""
 UNFIT = (KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError)
 """Errors that a checkpoint with other content raises when it is loaded into a model."""
@@ -91,11 +91,9 @@ def does_not_fit(file: Path, error: Exception) -> CheckpointError:
 
 def check_same_model(config: Config, made: object, file: Path, folder: RunFolder) -> None:
     """Check that a checkpoint's model is the one in config.yaml."""
-    now = config.model_dump(mode="json")
-    was = made if isinstance(made, dict) else {}
-    for key, left, right in differences(
-        *({section: each.get(section) for section in MODEL} for each in (was, now))
-    ):
+    now = config.model_dump(mode="json", include=MODEL)
+    was = {key: made.get(key) for key in MODEL} if isinstance(made, dict) else {}
+    for key, left, right in differences(was, now):
         raise CheckpointError(
             f"{file} was made with {key}={left}, but {folder.config_file} says {key}={right}; "
             "restore config.yaml"
