@@ -7,9 +7,7 @@ import hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.experiments.command_line.conf import CONF
-from nfvae.experiments.command_line.hydra_errors import explain_hydra
-from nfvae.experiments.command_line.tasks import plain
+from nfvae.experiments.configuration.conf import CONF
 from nfvae.experiments.configuration.config import Config, parse_config
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import stop_on_signals
@@ -17,6 +15,8 @@ from nfvae.experiments.running.loading import load_vae as load
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.experiments.terminal.hydra_errors import explain_hydra
+from nfvae.experiments.terminal.tasks import plain
 
 __all__ = ["compose", "load", "train"]
 

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from hydra import compose, initialize_config_dir
 
-from nfvae.experiments.command_line.conf import CONF
+from nfvae.experiments.configuration.conf import CONF
 
 from .pages import HOW_TO, PAGES, README, ROOT, commands
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.command_line.call import command, command_line, remember_call
-from nfvae.experiments.command_line.conf import CONF, choices, groups, is_configured
 from nfvae.experiments.command_line.help import COMMANDS, command_help
-from nfvae.experiments.command_line.hydra_run import run_argument, with_run_key
+from nfvae.experiments.command_line.hydra_run import with_run_key
+from nfvae.experiments.configuration.conf import CONF, choices, groups, is_configured
+from nfvae.experiments.terminal.call import command, command_line, remember_call
+from nfvae.experiments.terminal.overrides import run_argument
 
 from .processes import ROOT, environment
 

@@ -12,8 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 import nfvae.data
 from nfvae.data import load_dataset
 from nfvae.errors import DataError
-from nfvae.experiments.command_line.conf import CONF
 from nfvae.experiments.commands.evaluate import evaluate
+from nfvae.experiments.configuration.conf import CONF
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.running.loading import load_vae

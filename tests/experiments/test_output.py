@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nfvae.experiments.command_line.output import ForgivingStream
+from nfvae.experiments.terminal.output import ForgivingStream
 
 from .processes import FAST, environment
 

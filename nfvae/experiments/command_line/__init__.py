@@ -1,1 +1,1 @@
-"""The command line: Hydra, help, one-line errors, and robust output."""
+"""The front door: the commands, their help, and the checks before Hydra runs one."""

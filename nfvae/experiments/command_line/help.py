@@ -2,8 +2,8 @@
 
 import re
 
-from nfvae.experiments.command_line.call import command
-from nfvae.experiments.command_line.conf import CONF, choices, groups, takes_runs
+from nfvae.experiments.configuration.conf import CONF, choices, groups, takes_runs
+from nfvae.experiments.terminal.call import command
 
 COMMANDS = {
     "train": "Train a VAE, resume it, or train many with -m",

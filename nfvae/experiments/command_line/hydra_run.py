@@ -5,22 +5,19 @@ import traceback
 from argparse import ArgumentError, Namespace
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.experiments.command_line.conf import CONF, takes_runs
-from nfvae.experiments.command_line.hydra_errors import explain_hydra
 from nfvae.experiments.command_line.hydra_settings import settings_checked
-from nfvae.experiments.command_line.tasks import task
+from nfvae.experiments.configuration.conf import CONF, takes_runs
 from nfvae.experiments.errors import ConfigError, fail
 from nfvae.experiments.launching.registration import register_plugins
+from nfvae.experiments.terminal.hydra_errors import explain_hydra
+from nfvae.experiments.terminal.overrides import hydra_override
+from nfvae.experiments.terminal.tasks import task
 
 
 def run_hydra(command: str, words: Sequence[str]) -> int:
@@ -51,26 +48,6 @@ def with_run_key(command: str, words: Sequence[str]) -> list[str]:
         else word
         for word in words
     ]
-
-
-def overrides() -> list[str]:
-    """The overrides of the command line, normalised as in a sweep: lr=1e-3 becomes lr=0.001."""
-    typed = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-    return [f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in typed]
-
-
-def hydra_override(key: str, value: str) -> str:
-    """`key=value` with quotes around the value, so that Hydra reads it as this string."""
-    quoted = QuotedString(value.replace("${", r"\${"), Quote.single)
-    return f"{key}={quoted.with_quotes()}"
-
-
-def run_argument(path: Path) -> str:
-    """A run's folder as an argument of evaluate, picture or posterior_2d."""
-    text = str(path)
-    if "=" in text or text.startswith("~"):
-        return hydra_override("run", text)
-    return f"./{text}" if text.startswith("-") else text
 
 
 def _parse(words: Sequence[str]) -> Namespace:

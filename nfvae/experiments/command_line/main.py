@@ -8,14 +8,14 @@ from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from nfvae.experiments.command_line.call import remember_call
-from nfvae.experiments.command_line.conf import is_configured
-from nfvae.experiments.command_line.failures import report
 from nfvae.experiments.command_line.help import COMMANDS, command_help, overview
-from nfvae.experiments.command_line.output import output_error, protect_output
-from nfvae.experiments.command_line.plugins import import_plugins, take_plugins
+from nfvae.experiments.configuration.conf import is_configured
 from nfvae.experiments.errors import fail
 from nfvae.experiments.interruption import INTERRUPTED, record_signal
+from nfvae.experiments.terminal.call import remember_call
+from nfvae.experiments.terminal.failures import report
+from nfvae.experiments.terminal.output import output_error, protect_output
+from nfvae.experiments.terminal.plugins import import_plugins, take_plugins
 
 SHOWS = {"--help", "-h", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 

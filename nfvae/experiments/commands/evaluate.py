@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from nfvae.data import Dataset, Split, SplitName
-from nfvae.experiments.command_line.call import command_line
 from nfvae.experiments.configuration.config import Checkpoint, Device, MeasureConfig, NumThreads
 from nfvae.experiments.configuration.device import choose_device, device_name
 from nfvae.experiments.configuration.parts import read_data
@@ -21,6 +20,7 @@ from nfvae.experiments.running.measure import measure
 from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import require_writable
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.experiments.terminal.call import command_line
 
 
 class CheckpointConfig(MeasureConfig):

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from nfvae.experiments.command_line.call import command_line
-from nfvae.experiments.command_line.hydra_run import overrides
 from nfvae.experiments.configuration.sections import check_section
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task, write_results
@@ -18,6 +16,8 @@ from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.energy import Fitted, energy_figure
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
+from nfvae.experiments.terminal.call import command_line
+from nfvae.experiments.terminal.overrides import overrides
 
 
 class FitEnergyConfig(FitTask):

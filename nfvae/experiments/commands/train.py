@@ -4,14 +4,14 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from nfvae.experiments.command_line.call import command
-from nfvae.experiments.command_line.hydra_run import overrides, run_argument
 from nfvae.experiments.configuration.config import parse_config
 from nfvae.experiments.interruption import Interrupted, stop_on_signals
 from nfvae.experiments.monitoring.summary import summary
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.experiments.terminal.call import command
+from nfvae.experiments.terminal.overrides import overrides, run_argument
 
 
 def train(composed: Mapping[str, Any]) -> float | None:

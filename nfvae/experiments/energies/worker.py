@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from nfvae.experiments.command_line.failures import report
 from nfvae.experiments.energies.task import FitTask, run_task
 from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.terminal.failures import report
 
 
 def main(task: str, folder: str) -> int:

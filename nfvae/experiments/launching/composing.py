@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from nfvae.experiments.command_line.tasks import plain
+from nfvae.experiments.terminal.tasks import plain
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,8 @@ class ProcessLauncher(Launcher):
         return config
 
     def _plan(self, config: DictConfig, overrides: Sequence[str]) -> "PlannedRun":
-        from nfvae.experiments.command_line.tasks import plain
         from nfvae.experiments.launching.plan import plan_run
+        from nfvae.experiments.terminal.tasks import plain
 
         keys = [str(key) for key in config if key != "hydra"]
         return plan_run(plain(OmegaConf.masked_copy(config, keys)), overrides)

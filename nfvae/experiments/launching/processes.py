@@ -16,9 +16,9 @@ from typing import IO, Literal, Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from nfvae.experiments.command_line.failures import reason
 from nfvae.experiments.errors import FolderInUseError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest
+from nfvae.experiments.terminal.failures import reason
 
 POLL_SECONDS = 0.2
 

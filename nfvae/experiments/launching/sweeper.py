@@ -17,13 +17,13 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from nfvae.experiments.command_line.call import command, command_line
-from nfvae.experiments.command_line.failures import reason
-from nfvae.experiments.command_line.plugins import import_plugins
 from nfvae.experiments.errors import ConfigError, fail, one_line
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal, record_signal
 from nfvae.experiments.launching.composing import Composed, ComposedJobs, Composer
 from nfvae.experiments.launching.launcher import ProcessLauncher
+from nfvae.experiments.terminal.call import command, command_line
+from nfvae.experiments.terminal.failures import reason
+from nfvae.experiments.terminal.plugins import import_plugins
 
 
 class GridSweeper(BasicSweeper):

@@ -17,9 +17,9 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 
-from nfvae.experiments.command_line.failures import explain
-from nfvae.experiments.command_line.output import protect_output
-from nfvae.experiments.command_line.tasks import task
+from nfvae.experiments.terminal.failures import explain
+from nfvae.experiments.terminal.output import protect_output
+from nfvae.experiments.terminal.tasks import task
 
 
 def main() -> None:

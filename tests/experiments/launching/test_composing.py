@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from nfvae.experiments.command_line.conf import CONF
+from nfvae.experiments.configuration.conf import CONF
 from nfvae.experiments.launching.composing import ComposedJobs, Composer, unpack
 
 MIXED = [

@@ -11,7 +11,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from nfvae.experiments.command_line.conf import CONF, choices, groups, is_configured
+from nfvae.experiments.configuration.conf import CONF, choices, groups, is_configured
 from nfvae.experiments.errors import one_line
 from nfvae.experiments.storage.config_file import flatten
 

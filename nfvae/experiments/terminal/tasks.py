@@ -13,12 +13,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nfvae.experiments.command_line.failures import explain, report
-from nfvae.experiments.command_line.hydra_errors import explain_hydra
-from nfvae.experiments.command_line.output import protect_output
-from nfvae.experiments.command_line.plugins import import_plugins
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import Interrupted, received_signal
+from nfvae.experiments.terminal.failures import explain, report
+from nfvae.experiments.terminal.hydra_errors import explain_hydra
+from nfvae.experiments.terminal.output import protect_output
+from nfvae.experiments.terminal.plugins import import_plugins
 
 
 def task(name: str) -> Callable[[DictConfig], float | None]:

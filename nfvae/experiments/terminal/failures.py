@@ -3,9 +3,9 @@
 import sys
 
 from nfvae.errors import NfvaeError
-from nfvae.experiments.command_line.call import command_line
 from nfvae.experiments.errors import fail, one_line
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted
+from nfvae.experiments.terminal.call import command_line
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
