@@ -52,9 +52,9 @@ def measure(
             nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
     results: dict[str, Any] = measured | nll
     if split.values == "levels" and vae.likelihood.measure == "mass":
-        dims = prod(vae.image_shape)
-        results["neg_elbo_bits_per_dim"] = bits_per_dim(results["neg_elbo"], dims)
-        results["bits_per_dim"] = bits_per_dim(results["nll"], dims)
+        for bits, nats in (("neg_elbo_bits_per_dim", "neg_elbo"), ("bits_per_dim", "nll")):
+            value = results[nats]
+            results[bits] = None if value is None else value / (prod(vae.image_shape) * log(2))
     for key, value in results.items():
         if value is not None and not isfinite(value):
             raise DivergenceError(
@@ -63,11 +63,6 @@ def measure(
                 "learning rates in another run.dir"
             )
     return results | {"split": name}
-
-
-def bits_per_dim(nats: float | None, dims: int) -> float | None:
-    """Nats per image as bits per dimension, nats/(C·H·W·log 2); None stays None."""
-    return None if nats is None else nats / (dims * log(2))
 
 
 def describe(
