@@ -126,5 +126,5 @@ def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = 
 
 def _model_sizes(config: Config) -> dict[str, str]:
     """The options of the networks that are sizes, by key."""
-    sizes = {k: v for k, v in config.model.items() if isinstance(v, int | list)}
+    sizes = {k: v for k, v in config.model.items() if type(v) in (int, list)}
     return {f"model.{key}": str(value).replace(" ", "") for key, value in sizes.items()}

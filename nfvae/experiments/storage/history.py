@@ -4,10 +4,10 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nfvae.experiments.errors import printable
 from nfvae.experiments.storage.json_file import MAX_NUMBER
@@ -35,15 +35,9 @@ def read_history(metrics: Path) -> dict[str, Series]:
     points: dict[str, dict[int, float]] = defaultdict(dict)
     try:
         with open_regular(metrics, MAX_BYTES) as file:
-            for line in iter(partial(file.readline, MAX_LINE_BYTES), b""):
-                try:
-                    step, record = _parse(line)
-                    values = {str(name): float(value) for name, value in record.items()}
-                except PARSE_ERRORS:
-                    continue
+            for step, values in _records(iter(partial(file.readline, MAX_LINE_BYTES), b"")):
                 for name, value in values.items():
-                    if abs(value) <= MAX_NUMBER:
-                        points[name][step] = value
+                    points[name][step] = value
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -55,10 +49,8 @@ def read_history(metrics: Path) -> dict[str, Series]:
     }
 
 
-def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def latest(metrics: Path) -> Iterator[tuple[int, dict[str, float]]]:
     """(step, quantities by name) of the last records, newest first; empty without a file.
-
-    Incomplete lines are skipped, such as one that is being written.
 
     Raises:
         OSError: the file exists and cannot be read.
@@ -69,17 +61,17 @@ def latest(metrics: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             lines = file.read(TAIL_BYTES).splitlines()
     except FileNotFoundError:
         return
-    for line in reversed(lines):
+    yield from _records(reversed(lines))
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, float]]]:
+    """(step, quantities) of the lines that are records; one that is being written is not."""
+    for line in lines:
         try:
-            yield _parse(line)
+            record = json.loads(line)
+            step = record.pop("step")
+            values = {str(name): float(value) for name, value in record.items()}
         except PARSE_ERRORS:
             continue
-
-
-def _parse(line: bytes) -> tuple[int, dict[str, Any]]:
-    """(step, quantities) of a line; raises one of PARSE_ERRORS if it is not a record."""
-    record = json.loads(line)
-    step = record.pop("step")
-    if type(step) is not int or not 0 <= step <= MAX_NUMBER:
-        raise ValueError(f"step={step!r:.20}")
-    return step, record
+        if type(step) is int and 0 <= step <= MAX_NUMBER:
+            yield step, {name: v for name, v in values.items() if abs(v) <= MAX_NUMBER}
