@@ -13,6 +13,7 @@ from nfvae.experiments.errors import one_line
 from nfvae.experiments.figures.style import INK, LINE_COLOURS, MARKERS, NORMAL, SMALL, style_axes
 from nfvae.experiments.tables import PUBLISHED, Cell, Published
 from nfvae.experiments.tables.cells import Quantity
+from nfvae.experiments.tables.published import number
 
 PANELS: dict[Quantity, str] = {
     "neg_elbo": "−ELBO (nats)",
@@ -121,7 +122,7 @@ def _draw_published(
     for source in sources:
         for flow, style in styles.items():
             points = {
-                K: values[quantity]
+                K: number(values[quantity])
                 for (name, K), values in sorted(source.values.items(), key=lambda item: item[0][1])
                 if name in (flow, "none") and quantity in values
             }

@@ -42,7 +42,7 @@ def test_published_values_are_dotted_in_their_flows_colour(cells_of):
     figure = length_figure(cells_of())
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     values = PUBLISHED[0].values
-    wanted = [(K, values[flow, K]["neg_elbo"]) for flow, K in values if flow in ("none", "planar")]
+    wanted = [(K, float(values[flow, K]["neg_elbo"])) for flow, K in values if flow in ("none", "planar")]
     (line,) = dotted
     assert [tuple(point) for point in line.get_xydata()] == wanted
     (planar,) = [line for line in figure.axes[0].lines if line.get_linestyle() == "-"]
