@@ -3,9 +3,8 @@
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -108,9 +107,9 @@ def make_cells(runs: Iterable[Run]) -> list[Cell]:
             conditions = conditions._replace(data_digest=run.results.data_digest)
         blocks[conditions, run.results.protocol].append(run)
     cells = [
-        Cell(*block, flow, K, variant, tuple(group))
+        Cell(*block, *model, variant, tuple(sorted(group, key=lambda run: run.results.seed)))
         for block, members in blocks.items()
-        for (flow, K, variant), group in _by_variant(members).items()
+        for model, variant, group in _by_variant(members)
     ]
     return sorted(cells, key=_sort_key)
 
@@ -134,8 +133,8 @@ def _without_copies(runs: Iterable[Run]) -> list[Run]:
     return sorted(kept.values(), key=lambda run: (run.results.seed, run.path))
 
 
-def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
-    """(flow, K, variant) -> runs in order of seeds, for runs of the same conditions and protocol.
+def _by_variant(runs: Sequence[Run]) -> Iterator[tuple[tuple[str, int], str, list[Run]]]:
+    """((flow, K), variant, runs), for runs of the same conditions and protocol.
 
     The variants of all models name the same keys: those in which runs of one flow and K differ,
     and those of USUAL in which any runs differ.
@@ -147,22 +146,17 @@ def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
     named = {key for groups in models.values() for key in _differing(groups)}
     named |= USUAL.keys() & _varying([key for groups in models.values() for key in groups])
     folders = _folder_names([group for groups in models.values() for group in groups.values()])
-    cells: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
     for model, groups in models.items():
-        labels = set[str]()
         for settings, group in groups.items():
             values = dict(settings | settings_of_results(group[0].results))
             label = assignments(
                 {key: as_text(json.loads(values[key])) for key in sorted(named & values.keys())}
             )
-            # Labels leave out some characters, so different settings can have the same one.
-            numbered = (f"{label} ({i})" for i in count(2))
-            label = label if label not in labels else next(x for x in numbered if x not in labels)
-            labels.add(label)
+            by_folder: dict[str, list[Run]] = defaultdict(list)
             for run in group:
-                variant = ", ".join(filter(None, [label, folders.get(run.path)]))
-                cells[(*model, variant)].append(run)
-    return {key: sorted(group, key=lambda run: run.results.seed) for key, group in cells.items()}
+                by_folder[folders.get(run.path, "")].append(run)
+            for folder, members in by_folder.items():
+                yield model, ", ".join(filter(None, [label, folder])), members
 
 
 def _group_of(run: Run, groups: Mapping[Settings, Sequence[Run]]) -> Settings:

@@ -27,7 +27,7 @@ ESCAPES = str.maketrans(
 
 
 def latex(tables: Iterable[Table]) -> str:
-    r"""Tables to \input in a document that loads booktabs and adjustbox; none is too wide for it."""
+    r"""Tables to \input in a document that loads booktabs and adjustbox (for wide tables)."""
     head = "% needs \\usepackage{booktabs,adjustbox} in the preamble\n"
     return head + "\n".join(_one_table(table) for table in tables)
 

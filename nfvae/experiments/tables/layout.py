@@ -7,7 +7,7 @@ from itertools import groupby
 
 from nfvae.experiments.tables.cells import Cell, Estimate, Quantity
 from nfvae.experiments.tables.published import PUBLISHED, Published
-from nfvae.experiments.tables.results import BERNOULLI, Conditions
+from nfvae.experiments.tables.results import Conditions
 from nfvae.experiments.tables.settings import describe_settings
 
 QUANTITY_NAMES: dict[Quantity, str] = {
@@ -22,7 +22,6 @@ QUANTITY_NAMES: dict[Quantity, str] = {
 DIGITS: dict[Quantity, int] = {"neg_elbo_bits_per_dim": 3, "bits_per_dim": 3, "active_units": 1}
 NOTHING = "–"
 UNLIKE = "†"  # marks published values that are not like for like
-DATA_NAMES = {"mnist": "MNIST"}
 
 
 @dataclass(frozen=True)
@@ -111,19 +110,11 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
 
 
 def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
-    data, num_samples = conditions.data, conditions.num_importance_samples
-    likelihood, digest = conditions.likelihood, conditions.data_digest
-    first = (
-        f"{DATA_NAMES.get(data, data)}, {conditions.training_data}, "
-        + (f"data of sha256 {digest[:8]}…, " if digest else "")
-        + (f"{likelihood} likelihood, " if likelihood != BERNOULLI else "")
-        + f"{conditions.split} split, {conditions.latent_dim} latents"
-        + (f"; NLL by importance sampling with S = {num_samples:,}" if num_samples else "")
-    )
     several = any(len(cell.runs) > 1 for cell in cells)
     spread = ": mean ± sample standard deviation over n training seeds"
-    sentences = [first, "In nats per image" + (spread if several else ", one run per row")]
-    if num_samples:
+    unit = "In nats per image" + (spread if several else ", one run per row")
+    sentences = [str(conditions), unit]
+    if conditions.num_importance_samples:
         sentences.append(
             "gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior"
         )

@@ -37,12 +37,20 @@ class Conditions(NamedTuple):
     data_digest: str | None = None
     """Only where several data sets have the same name and binarization."""
 
-    @property
-    def training_data(self) -> str:
-        """The binarization, and whether the model was also trained on validation images."""
-        also = ", trained on the validation images too" if self.train_on_val else ""
-        how = "no" if self.binarization == "none" else self.binarization
-        return f"{how} binarization{also}"
+    def __str__(self) -> str:
+        """The conditions in words, for a caption."""
+        parts = [
+            {"mnist": "MNIST"}.get(self.data, self.data),
+            f"{'no' if self.binarization == 'none' else self.binarization} binarization",
+            f"data of sha256 {self.data_digest[:8]}…" if self.data_digest else "",
+            "trained on the validation images too" if self.train_on_val else "",
+            f"{self.likelihood} likelihood" if self.likelihood != BERNOULLI else "",
+            f"{self.split} split",
+            f"{self.latent_dim} latents",
+        ]
+        samples = self.num_importance_samples
+        nll = f"; NLL by importance sampling with S = {samples:,}" if samples else ""
+        return ", ".join(filter(None, parts)) + nll
 
     def parts(self, equals: str = "=") -> list[str]:
         """The conditions as texts, for example mnist, fixed, train_on_val, test, D=40, S=500."""
@@ -155,8 +163,9 @@ class Made(BaseModel):
     def machine(self) -> str:
         """For example "cpu, 1 thread, float32"; "" if nothing is known."""
         threads = f"{self.num_threads} thread{'s' if self.num_threads != 1 else ''}"
-        parts = [self.device, self.num_threads and threads, self.precision]
-        return ", ".join([*filter(None, parts), *(["compiled"] if self.compile else [])])
+        compiled = "compiled" if self.compile else None
+        parts = [self.device, threads if self.num_threads else None, self.precision, compiled]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ import re
 
 import pytest
 
-from nfvae.experiments.tables import Published, collect, make_cells, make_tables
+from nfvae.experiments.tables.cells import make_cells
+from nfvae.experiments.tables.collect import collect
 from nfvae.experiments.tables.latex import latex
+from nfvae.experiments.tables.layout import make_tables
 from nfvae.experiments.tables.markdown import markdown
+from nfvae.experiments.tables.published import Published
 from nfvae.experiments.tables.spreadsheet import csv_text
 
 PAPER = Published(
@@ -202,7 +205,9 @@ def test_published_values_are_shown_only_where_they_compare(write_run, tmp_path,
 def test_what_is_not_like_for_like_is_marked(write_run, tmp_path):
     for binarization in ("fixed", "static", "dynamic"):
         write_run(f"{binarization}", flow="none", K=0, binarization=binarization)
-        write_run(f"{binarization}v", flow="none", K=0, binarization=binarization, train_on_val=True)
+        write_run(
+            f"{binarization}v", flow="none", K=0, binarization=binarization, train_on_val=True
+        )
     tables = make_tables(make_cells(collect([tmp_path]).runs))
     sources = {
         table.caption.partition(", test split")[0].removeprefix("MNIST, "): sorted(
