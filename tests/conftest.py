@@ -140,7 +140,7 @@ def config_of(results: dict, sections: dict) -> dict:
         "trainer": {"max_steps": 50000, "max_epochs": None, "num_threads": 1},
         "eval": {"num_samples": results["num_importance_samples"], "checkpoint": "best"},
     }
-    return config | {name: config[name] | changes for name, changes in sections.items()}
+    return config | {name: config.get(name, {}) | changes for name, changes in sections.items()}
 
 
 @pytest.fixture

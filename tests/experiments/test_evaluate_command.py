@@ -19,7 +19,7 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
-from nfvae.experiments.tables import collect
+from nfvae.experiments.tables.collect import collect
 
 
 @pytest.fixture

@@ -9,14 +9,15 @@ import torch
 from nfvae.evaluation.posterior_plane import posterior_on_grid
 from nfvae.experiments.commands.posterior_2d import (
     Posterior2dConfig,
-    _check,
+    check_comparable,
     group_by_seed,
     mean_kl,
     posterior_2d,
 )
 from nfvae.experiments.configuration.sections import check_section
 from nfvae.experiments.errors import ConfigError, RunFolderError
-from nfvae.experiments.figures.posterior import posterior_figure
+from nfvae.experiments.figures.density import posterior_figure
+from nfvae.experiments.figures.pictures import to_pixels
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -50,11 +51,11 @@ def test_needs_a_run_with_two_latents(make_config, tmp_path):
 def test_only_runs_on_the_same_bits_stand_side_by_side(make_config):
     first = make_config("model.latent_dim=2")
     moved = make_config("model.latent_dim=2", "data.root=/elsewhere")
-    assert _check({"a": first, "b": moved}) is first
+    check_comparable({"a": first, "b": moved})
     other = make_config("model.latent_dim=2", "data.binarization=fixed")
     told = "run=b has data.binarization=fixed, the first run data.binarization=dynamic"
     with pytest.raises(ConfigError, match=told):
-        _check({"a": first, "b": other})
+        check_comparable({"a": first, "b": other})
 
 
 def test_runs_that_differ_in_the_seed_only_are_one_model(make_config):
@@ -86,6 +87,9 @@ def test_the_mean_is_that_of_the_gaps(tiny_vae):
     assert kl.median == pytest.approx(float(gap.median()), rel=0.02)
     assert kl.standard_error == pytest.approx(float(gap.std() / 5**0.5), rel=0.05)
     assert kl.missed == 0
+    one = mean_kl(vae, x[:1], seed=0)
+    assert one.mean == one.median
+    assert one.standard_error is None
 
 
 def test_panels_are_square_and_their_labels_are_beside_them(tiny_vae):
@@ -94,7 +98,8 @@ def test_panels_are_square_and_their_labels_are_beside_them(tiny_vae):
     posterior = posterior_on_grid(vae, x, torch.Generator().manual_seed(0), n=50)
     (x0, y0), (x1, y1) = posterior.grid.low, posterior.grid.high
     assert x1 - x0 == pytest.approx(y1 - y0)
-    figure = posterior_figure([x[0], x[0]], [[posterior], [posterior]], ["planar K=4"])
+    pixels = to_pixels(vae, x)
+    figure = posterior_figure([pixels, pixels], [[posterior], [posterior]], ["planar K=4"])
     image, p, q = figure.axes[:3]
     assert p.get_aspect() == q.get_aspect() == 1
     assert [axes.get_ylabel() for axes in (image, p, q)] == ["", "$z_2$", ""]
@@ -118,3 +123,9 @@ def test_the_command_averages_over_seeds(small_config, tmp_path, capsys):
     summary = re.search(r"planar K=2: mean (\S+) ± (\S+), median \S+ ± \S+ \(2 seeds\)", out)
     assert float(summary[1]) == pytest.approx(fmean(means), abs=2e-3)
     assert float(summary[2]) == pytest.approx(stdev(means), abs=2e-3)
+    assert posterior_2d(PLAIN | {"run": folders[0], "num_images": 1}) == 0
+    out = capsys.readouterr().out
+    assert "over 1 test image:" in out
+    assert re.search(r"planar K=2 seed=0: mean (\d+\.\d{3}), median \1 \(", out)
+    assert posterior_2d(PLAIN | {"run": folders[0], "num_images": 0}) == 0
+    assert "mean" not in capsys.readouterr().out

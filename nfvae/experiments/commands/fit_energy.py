@@ -32,6 +32,10 @@ class FitEnergyConfig(FitTask):
         """The single fit, or the common settings of all fits of a comparison."""
         return FitTask.model_validate({name: getattr(self, name) for name in FitTask.model_fields})
 
+    def folder(self, name: str) -> Path:
+        """The folder of the results, by default of this name."""
+        return Path("outputs") / name if self.dir is None else Path(self.dir)
+
 
 def fit_energy(composed: Mapping[str, Any]) -> int:
     """Fit, measure and draw; returns the exit status.
@@ -56,12 +60,11 @@ def fit_energy(composed: Mapping[str, Any]) -> int:
 def _fit_one(config: FitEnergyConfig, stop: StopRequest) -> None:
     task = config.task
     task.check()
-    folder = Path("outputs") / task.name if config.dir is None else Path(config.dir)
+    folder = config.folder(task.name)
     results = run_task(task, folder, stop, partial(print, flush=True))
-    print(_line(results), flush=True)
+    _print_result(results)
     fitted = Fitted(task.title, load_posterior(task, folder), results["kl"])
-    figure = energy_figure({str(task.energy): [fitted]}, stop.check)
-    save_png(figure, folder / "figure.png", dpi=110)
+    save_png(energy_figure({task.energy: [fitted]}, stop.check), folder / "figure.png")
     print(f"written to  {folder}")
 
 
@@ -72,29 +75,19 @@ def _compare(config: FitEnergyConfig, comparison: ComparisonConfig, stop: StopRe
     tasks = comparison.tasks(config.task)
     for task in tasks:
         task.check()
-    name = f"{comparison.name}_seed{config.seed}"
-    folder = Path("outputs") / name if config.dir is None else Path(config.dir)
+    folder = config.folder(f"{comparison.name}_seed{config.seed}")
     fits = folder / "fits"
-
-    by_name = run_tasks(tasks, fits, config.num_workers, stop, _print_line)
+    by_name = run_tasks(tasks, fits, config.num_workers, stop, _print_result)
     write_results(folder, {"fits": [by_name[task.name] for task in tasks]})
-    rows: dict[str, list[Fitted]] = {
-        energy: [
-            Fitted(task.title, load_posterior(task, fits / task.name), by_name[task.name]["kl"])
-            for task in tasks
-            if task.energy == energy
-        ]
-        for energy in comparison.energies
-    }
-    save_png(energy_figure(rows, stop.check), folder / "figure.png", dpi=110)
+    rows: dict[str, list[Fitted]] = {energy: [] for energy in comparison.energies}
+    for task in tasks:
+        q = load_posterior(task, fits / task.name)
+        rows[task.energy].append(Fitted(task.title, q, by_name[task.name]["kl"]))
+    save_png(energy_figure(rows, stop.check), folder / "figure.png")
     print(f"written to  {folder}; the fits are in {fits}")
 
 
-def _print_line(results: Mapping[str, Any]) -> None:
-    print(_line(results), flush=True)
-
-
-def _line(results: Mapping[str, Any]) -> str:
+def _print_result(results: Mapping[str, Any]) -> None:
     line = (
         f"{results['energy']} {results['flow']} K={results['K']}: "
         f"KL(q‖p) {results['kl']:.4f} ± {results['kl_se']:.4f} nats by samples"
@@ -104,7 +97,6 @@ def _line(results: Mapping[str, Any]) -> str:
         # q can have filaments thinner than a cell, or far tails.
         if abs(results["grid_mass"] - 1) > 1e-3:
             line += f" (which holds {results['grid_mass']:.3f} of q)"
-    number = len(results["restart_kls"])
-    if number > 1:
+    if (number := len(results["restart_kls"])) > 1:
         line += f"; best of {number} starts"
-    return f"{line}; {results['fit_seconds']:.0f} s"
+    print(f"{line}; {results['fit_seconds']:.0f} s", flush=True)

@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
+from matplotlib.figure import Figure
 from pydantic import Field
+from torch import Tensor
 
 from nfvae.experiments.configuration.config import Seed
 from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.configuration.sections import Section, check_section
-from nfvae.experiments.figures.run import run_figure
+from nfvae.experiments.figures.pictures import prior_samples, reconstructions, stack, to_pixels
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.vae import VAE
+
+COLUMNS = 8
 
 
 class PictureConfig(Section):
@@ -35,9 +41,23 @@ def picture(composed: Mapping[str, Any]) -> int:
     file = folder.path / "picture.png" if config.file is None else Path(config.file)
     run = folder.parse_config()
     require_file(file, ".png")
-    data = read_data(run.data)
-    x = next(data.test.batches(32))
-    figure = run_figure(load_vae(folder.path), x, config.seed)
-    save_png(figure, file, dpi=100)
+    x = next(read_data(run.data).test.batches(4 * COLUMNS))
+    save_png(_figure(load_vae(folder.path), x, config.seed), file, dpi=100)
     print(f"written to  {file}")
     return 0
+
+
+def _figure(vae: VAE, x: Tensor, seed: int) -> Figure:
+    """Images [B, C, H, W] above their reconstructions, and samples decoded from the prior."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [reconstructions(vae, portion, generator) for portion in x.split(COLUMNS)]
+    panels = {
+        "test images, reconstructions below": stack(rows),
+        "samples: decode z ~ p(z)": prior_samples(vae, generator, columns=COLUMNS),
+    }
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    for axis, (title, grid) in zip(figure.subplots(1, 2), panels.items(), strict=True):
+        axis.imshow(to_pixels(vae, grid), cmap="gray", vmin=0, vmax=255)
+        axis.set_title(title, fontsize=10)
+        axis.set_axis_off()
+    return figure

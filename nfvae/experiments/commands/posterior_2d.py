@@ -2,25 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, field_validator
+from torch import Tensor
 
-from nfvae.data import Dataset
-from nfvae.evaluation.elbo import standard_error
-from nfvae.evaluation.posterior_plane import PlanePosterior, posterior_on_grid
+from nfvae.evaluation.posterior_plane import posterior_on_grid
 from nfvae.experiments.configuration.config import Config, Seed
 from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.figures.posterior import posterior_figure
+from nfvae.experiments.figures.density import posterior_figure
+from nfvae.experiments.figures.pictures import to_pixels
 from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
+from nfvae.experiments.tables.settings import Settings, settings_of
 from nfvae.vae import VAE
 
 Index = Annotated[int, Field(ge=0)]
@@ -50,13 +51,18 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
     runs = {run: RunFolder(Path(run)).parse_config() for run in config.run}
-    first = _check(runs)
+    check_comparable(runs)
     groups = group_by_seed(runs)
     file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
     require_file(file, ".png")
-    data = read_data(first.data)
-    x = _images(data, config.images)
-    many = _evenly_spaced(data, config.num_images)
+    split = read_data(next(iter(runs.values())).data).test
+    allowed = f"the test split has {len(split)} images, counted from 0"
+    if max(config.images) >= len(split):
+        raise ConfigError(f"images={max(config.images)} does not exist: {allowed}")
+    if config.num_images > len(split):
+        raise ConfigError(f"num_images={config.num_images} is too many: {allowed}")
+    x = split.batch(torch.tensor(config.images)).double()
+    spread = torch.arange(config.num_images) * len(split) // max(1, config.num_images)
 
     columns = []
     for title, members in groups.items():
@@ -64,16 +70,32 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
         generator = torch.Generator().manual_seed(config.seed)
         columns.append([posterior_on_grid(vae, image, generator) for image in x])
         print(f"{title} ({members[0]})")
-        for index, posterior in zip(config.images, columns[-1], strict=True):
-            print(_line(index, posterior), flush=True)
-    figure = posterior_figure(
-        [image.mean(0) for image in x], list(zip(*columns, strict=True)), list(groups)
-    )
-    save_png(figure, file, dpi=110)
+        for index, found in zip(config.images, columns[-1], strict=True):
+            print(
+                f"  test image {index}: KL(q(z|x)‖p(z|x)) {found.kl:.3f} nats, "
+                f"log p(x) {found.log_evidence:.2f} nats, q on the grid {found.mass:.4f}",
+                flush=True,
+            )
+    images = [to_pixels(vae, image) for image in x]
+    figure = posterior_figure(images, list(zip(*columns, strict=True)), list(groups))
+    save_png(figure, file)
     print(f"written to  {file}")
-    if config.num_images > 1:
-        _print_means(groups, runs, many, config.seed)
+    if len(spread):
+        _print_means(groups, runs, split.batch(spread).double(), config.seed)
     return 0
+
+
+def check_comparable(runs: Mapping[str, Config]) -> None:
+    """Check that all runs have two latents and the same data; raises ConfigError."""
+    first = next(iter(runs.values()))
+    for run, config in runs.items():
+        if config.latent_dim != 2:
+            raise ConfigError(
+                f"run={run} has model.latent_dim={config.latent_dim}; a picture of its "
+                "posterior needs 2"
+            )
+        for key, its, firsts in differences(config.data, first.data, "data."):
+            raise ConfigError(f"run={run} has {key}={its}, the first run {key}={firsts}")
 
 
 def group_by_seed(runs: Mapping[str, Config]) -> dict[str, list[str]]:
@@ -82,20 +104,12 @@ def group_by_seed(runs: Mapping[str, Config]) -> dict[str, list[str]]:
     Raises:
         ConfigError: two runs of one model have the same seed.
     """
-    groups: list[list[str]] = []
+    models: dict[Settings, dict[int, str]] = {}
     for run, config in runs.items():
-        for group in groups:
-            differing = {
-                key for key, *_ in differences(runs[group[0]].model_dump(), config.model_dump())
-            }
-            if differing <= {"seed"}:
-                for other in group:
-                    if runs[other].seed == config.seed:
-                        raise ConfigError(f"run={run} and {other} are the same model and seed")
-                group.append(run)
-                break
-        else:
-            groups.append([run])
+        members = models.setdefault(settings_of(config.model_dump()), {})
+        if (other := members.setdefault(config.seed, run)) != run:
+            raise ConfigError(f"run={run} and {other} are the same model and seed")
+    groups = [[*members.values()] for members in models.values()]
     titles = [f"{runs[group[0]].flow['name']} K={runs[group[0]].K}" for group in groups]
     return {
         title if titles.count(title) == 1 else f"{title} {Path(group[0]).name}": group
@@ -107,86 +121,47 @@ class MeanKl(NamedTuple):
     """KL(q(z|x) ‖ p(z|x)) over images, in nats."""
 
     mean: float
-    standard_error: float
-    """Standard error of the mean over images."""
+    standard_error: float | None
+    """Standard error of the mean over images; None for one image."""
     median: float
     missed: int
     """Number of images for which the grid misses more than 1 % of q."""
 
 
-def mean_kl(vae: VAE, images: torch.Tensor, seed: int) -> MeanKl:
-    """KL over images [N, C, H, W], N ≥ 2, of a model in float64."""
+def mean_kl(vae: VAE, images: Tensor, seed: int) -> MeanKl:
+    """KL over images [N, C, H, W] of a model in float64."""
     generator = torch.Generator().manual_seed(seed)
     found = [posterior_on_grid(vae, image, generator) for image in images]
-    kls = torch.tensor([each.kl for each in found])
-    missed = sum(abs(each.mass - 1) > 0.01 for each in found)
-    return MeanKl(float(kls.mean()), standard_error(kls), float(kls.quantile(0.5)), missed)
+    kls = [each.kl for each in found]
+    error = stdev(kls) / len(kls) ** 0.5 if len(kls) > 1 else None
+    return MeanKl(fmean(kls), error, median(kls), sum(abs(each.mass - 1) > 0.01 for each in found))
 
 
 def _print_means(
-    groups: Mapping[str, Sequence[str]],
-    runs: Mapping[str, Config],
-    images: torch.Tensor,
-    seed: int,
+    groups: Mapping[str, Sequence[str]], runs: Mapping[str, Config], images: Tensor, seed: int
 ) -> None:
-    print(
-        f"KL(q(z|x)‖p(z|x)) in nats over {len(images)} test images, ± standard error over images:"
-    )
-    by_title: dict[str, list[MeanKl]] = {}
+    number = f"{len(images)} test images, ± standard error over images"
+    print(f"KL(q(z|x)‖p(z|x)) in nats over {number if len(images) > 1 else '1 test image'}:")
+    over_seeds = []
     for title, members in groups.items():
+        kls = []
         for run in members:
-            kl = mean_kl(load_vae(run).double(), images, seed)
-            by_title.setdefault(title, []).append(kl)
+            kls.append(kl := mean_kl(load_vae(run).double(), images, seed))
             note = f"; the grid misses more than 1 % of q for {kl.missed}" if kl.missed else ""
+            mean = _plus_minus(kl.mean, kl.standard_error)
             print(
-                f"  {title} seed={runs[run].seed}: mean {kl.mean:.3f} ± {kl.standard_error:.3f}, "
-                f"median {kl.median:.3f} ({run}){note}",
+                f"  {title} seed={runs[run].seed}: mean {mean}, median {kl.median:.3f} ({run})"
+                f"{note}",
                 flush=True,
             )
-    print("the same, ± standard deviation over seeds:")
-    for title, kls in by_title.items():
-        mean, median = _over_seeds([kl.mean for kl in kls]), _over_seeds([kl.median for kl in kls])
-        seeds = "1 seed" if len(kls) == 1 else f"{len(kls)} seeds"
-        print(f"  {title}: mean {mean}, median {median} ({seeds})")
-
-
-def _over_seeds(values: Sequence[float]) -> str:
-    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):.3f}{spread}"
-
-
-def _check(runs: Mapping[str, Config]) -> Config:
-    """Check that the runs can be compared; returns the first one's configuration."""
-    first = next(iter(runs.values()))
-    for run, config in runs.items():
-        if config.latent_dim != 2:
-            raise ConfigError(
-                f"run={run} has model.latent_dim={config.latent_dim}; a picture of its "
-                "posterior needs 2"
-            )
-        other = differences(config.data, first.data, "data.")
-        for key, its, firsts in other:
-            raise ConfigError(f"run={run} has {key}={its}, the first run {key}={firsts}")
-    return first
-
-
-def _images(data: Dataset, indices: list[int]) -> torch.Tensor:
-    if max(indices) >= len(data.test):
-        raise ConfigError(
-            f"images={max(indices)} is not in the test split; allowed: 0 to {len(data.test) - 1}"
+        mean, middle = (
+            _plus_minus(fmean(values), stdev(values) if len(values) > 1 else None)
+            for values in ([kl.mean for kl in kls], [kl.median for kl in kls])
         )
-    return data.test.batch(torch.tensor(indices)).double()
+        seeds = "1 seed" if len(kls) == 1 else f"{len(kls)} seeds"
+        over_seeds.append(f"  {title}: mean {mean}, median {middle} ({seeds})")
+    print("the same, ± standard deviation over seeds:", *over_seeds, sep="\n")
 
 
-def _evenly_spaced(data: Dataset, number: int) -> torch.Tensor:
-    """`number` test images from the whole split, whose parts differ in difficulty: [N, C, H, W]."""
-    if number > len(data.test):
-        raise ConfigError(f"num_images={number} is more than the {len(data.test)} test images")
-    return data.test.batch(torch.arange(number) * len(data.test) // max(1, number)).double()
-
-
-def _line(index: int, posterior: PlanePosterior) -> str:
-    return (
-        f"  test image {index}: KL(q(z|x)‖p(z|x)) {posterior.kl:.3f} nats, "
-        f"log p(x) {posterior.log_evidence:.2f} nats, q on the grid {posterior.mass:.4f}"
-    )
+def _plus_minus(value: float, deviation: float | None) -> str:
+    return f"{value:.3f}" if deviation is None else f"{value:.3f} ± {deviation:.3f}"

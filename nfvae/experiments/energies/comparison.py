@@ -1,7 +1,8 @@
 """Many fits to compare: each energy with each flow at each K."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -29,12 +30,9 @@ class ComparisonConfig(Section):
     @model_validator(mode="after")
     def _one_folder_per_fit(self) -> Self:
         families = [flow.get("name") for flow in self.flows]
-        lists: dict[str, Sequence[Any]] = {
-            "energies": self.energies,
-            "flows": families,
-            "K": self.K,
-        }
-        for key, values in lists.items():
+        lists: list[tuple[str, Sequence[Any]]]
+        lists = [("energies", self.energies), ("flows", families), ("K", self.K)]
+        for key, values in lists:
             for value in values:
                 if values.count(value) > 1:
                     raise ValueError(f"has {value} twice in {key}; give it once")
@@ -72,18 +70,26 @@ def run_tasks(
         Interrupted: `stop` was set; complete fits are kept.
         NfvaeError: a fit failed, or a folder holds another fit; complete fits are kept.
     """
-    results = _Results({task.name: (task, parent / task.name) for task in tasks}, on_result)
-    # The longest first, so that no single long fit is left at the end.
-    waiting = sorted((task for task in tasks if not results.read(task.name)), key=lambda t: -t.K)
-    jobs = [
+    by_name: dict[str, dict[str, Any]] = {}
+
+    def read(task: FitTask) -> bool:
+        """Whether the fit is complete."""
+        if results := read_results(task, parent / task.name):
+            by_name[task.name] = results
+            on_result(results)
+        return results is not None
+
+    jobs = {
         Job(
             task.name,
             (*WORKER, task.model_dump_json(), str(parent / task.name)),
             parent / task.name / "fit.log",
-        )
-        for task in waiting
-    ]
-    outcomes = run_jobs(jobs, num_workers, stop, results)
+        ): task
+        # The longest first, so that no single long fit is left at the end.
+        for task in sorted(tasks, key=lambda task: -task.K)
+        if not read(task)
+    }
+    outcomes = run_jobs(jobs, num_workers, stop, _OnDone(lambda job: read(jobs[job])))
     stop.check()
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if failed:
@@ -93,36 +99,21 @@ def run_tasks(
             f"(see {failed[0].job.log}). Complete fits are kept: give the same command again to "
             "run the others"
         )
-    return results.by_name
+    return by_name
 
 
-class _Results:
-    """Watches the processes and reads the results of complete fits."""
+@dataclass
+class _OnDone:
+    """Calls a function for each job that is done."""
 
-    def __init__(
-        self,
-        tasks: Mapping[str, tuple[FitTask, Path]],
-        on_result: Callable[[dict[str, Any]], None],
-    ) -> None:
-        self.by_name: dict[str, dict[str, Any]] = {}
-        self._tasks = tasks
-        self._on_result = on_result
-
-    def read(self, name: str) -> bool:
-        """Whether the fit is complete; its result is then kept."""
-        results = read_results(*self._tasks[name])
-        if results is None:
-            return False
-        self.by_name[name] = results
-        self._on_result(results)
-        return True
+    function: Callable[[Job], object]
 
     def started(self, job: Job) -> None:
         """Does nothing."""
 
     def ended(self, outcome: Outcome) -> None:
         if outcome.state == "done":
-            self.read(outcome.job.name)
+            self.function(outcome.job)
 
     def poll(self) -> None:
         """Does nothing."""

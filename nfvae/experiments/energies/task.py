@@ -5,6 +5,7 @@ Files: posterior.pt, samples.npy, and results.json, which is written last and ma
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from pydantic import Field
 
 from nfvae.energies.fit import UnconditionalPosterior, fit_energy, free_energy
-from nfvae.energies.kl import GridKl, kl_by_samples, kl_on_grid, log_normalizer
+from nfvae.energies.kl import kl_by_samples, kl_on_grid, log_normalizer
 from nfvae.energies.targets import ENERGIES, Energy
 from nfvae.errors import DivergenceError, NotInvertibleError
 from nfvae.experiments.configuration.build import build_optimizer
@@ -38,8 +39,7 @@ from nfvae.seeds import stream_seed
 from nfvae.training.schedule import warmup_decay
 
 NUM_SAVED_SAMPLES = 10_000
-NUM_RANKING_SAMPLES = 20_000
-"""Number of samples that rank the starts."""
+NUM_RANKING_SAMPLES = 20_000  # of each start
 PRINTED = {"kl", "kl_se", "kl_grid", "grid_mass", "fit_seconds"}
 
 EnergyName = Literal["U1", "U2", "U3", "U4"]
@@ -56,7 +56,7 @@ class FitConfig(Section):
 
 
 class FitTask(Section):
-    """All settings of a fit."""
+    """All settings of a fit. Its methods raise ConfigError if the flow cannot be built."""
 
     energy: EnergyName
     flow: dict[str, Any]
@@ -75,28 +75,6 @@ class FitTask(Section):
         """The title in a figure."""
         return f"{self.flow['name']} K={self.K}"
 
-    def check(self) -> None:
-        """Check what can be checked before any work.
-
-        Raises:
-            ConfigError: the flow does not have these options, or the fit does not fit into memory.
-        """
-        flow, K = check_flow(self.flow, self.K)
-        size = flow_size(flow, 2, K)
-        at_once = torch.Size(self.batches[0]).numel()
-        require_memory(
-            at_once * (size.param_size + size.num_weights),
-            numbers_per_parameter(self.optim),
-            at_once * self.fit.num_samples * 2 * (self.K + 1),
-            available_memory(torch.device("cpu")),
-            {
-                "K": self.K,
-                **sizes(self.flow),
-                "fit.num_samples": self.fit.num_samples,
-                "fit.restarts": self.fit.restarts,
-            },
-        )
-
     @property
     def batches(self) -> list[tuple[int, ...]]:
         """Batch shapes of the starts: all at once, or one by one if the flow has weights."""
@@ -104,12 +82,22 @@ class FitTask(Section):
         restarts = self.fit.restarts
         return [()] * restarts if flow_size(flow, 2, K).num_weights else [(restarts,)]
 
-    def posterior(self, batch_shape: Sequence[int] = ()) -> UnconditionalPosterior:
-        """A new q, or a batch of them, with initial parameters from torch's global generator.
+    def check(self) -> None:
+        """Check before any work that the fit fits into memory; raises ConfigError."""
+        flow, K = check_flow(self.flow, self.K)
+        size, num_samples = flow_size(flow, 2, K), self.fit.num_samples
+        at_once = torch.Size(self.batches[0]).numel()
+        settings = {"fit.num_samples": num_samples, "fit.restarts": self.fit.restarts}
+        require_memory(
+            at_once * (size.param_size + size.num_weights),
+            numbers_per_parameter(self.optim),
+            at_once * num_samples * 2 * (self.K + 1),
+            available_memory(torch.device("cpu")),
+            {"K": self.K, **sizes(self.flow), **settings},
+        )
 
-        Raises:
-            ConfigError: the flow does not have these options, or does not exist in two dimensions.
-        """
+    def posterior(self, batch_shape: Sequence[int] = ()) -> UnconditionalPosterior:
+        """A new q, or a batch of them, with initial parameters from torch's global generator."""
         flow, K = check_flow(self.flow, self.K)
         return UnconditionalPosterior(build_flow(flow, 2, K), batch_shape)
 
@@ -136,8 +124,7 @@ def run_task(
             every start diverged.
         Interrupted: `stop` was set.
     """
-    done = read_results(task, folder)
-    if done is not None:
+    if (done := read_results(task, folder)) is not None:
         return done
     task.check()
     made_by = provenance()
@@ -152,7 +139,9 @@ def run_task(
     num_parameters = sum(p.numel() for p in posterior.parameters())
     q = posterior.double()()
     kl = kl_by_samples(q, energy, log_z, generator, on_chunk=stop.check)
-    grid = _kl_on_grid(q, energy, log_z, stop)
+    grid = None
+    with suppress(NotInvertibleError):
+        grid = kl_on_grid(q, energy, log_z, on_chunk=stop.check)
     results = {
         "energy": task.energy,
         "flow": task.flow["name"],
@@ -191,17 +180,25 @@ def _best_start(
     stop: StopRequest,
     on_start: Callable[[str], None],
 ) -> tuple[UnconditionalPosterior, list[float | None]]:
-    """Fit from each start; returns the best q, and the KL of each start (None: it diverged).
-
-    Raises:
-        DivergenceError: every start diverged.
-        Interrupted: `stop` was set.
-    """
+    """Fit from each start; returns the best q, and the KL of each start (None: it diverged)."""
     torch.manual_seed(stream_seed(task.seed, "weights"))
     best, kls = None, list[float | None]()
+    fit, optim = task.fit, task.optim
     for batch_shape in task.batches:
         posterior = task.posterior(batch_shape)
-        _fit(task, posterior, energy, generator, stop)
+        fit_energy(
+            posterior,
+            energy,
+            fit.max_steps,
+            optimizer=build_optimizer(optim, posterior.parameters()),
+            schedule=warmup_decay(fit.max_steps, optim.warmup_steps, optim.decay),
+            grad_clip=optim.grad_clip,
+            num_samples=fit.num_samples,
+            annealing_start=fit.annealing_start,
+            annealing_steps=fit.annealing_steps,
+            generator=generator,
+            on_step=stop.check,
+        )
         with torch.no_grad():
             # New samples, since a q can be adapted to the samples of its last steps.
             draw = posterior().draw((NUM_RANKING_SAMPLES,), generator)
@@ -209,42 +206,12 @@ def _best_start(
         for kl, member in zip(estimates.tolist(), posterior.members(), strict=True):
             kls.append(kl if isfinite(kl) else None)
             result = f"KL(q‖p) {kl:.3f} nats" if isfinite(kl) else "diverged"
-            on_start(f"{task.name}: start {len(kls)} of {task.fit.restarts}: {result}")
+            on_start(f"{task.name}: start {len(kls)} of {fit.restarts}: {result}")
             if isfinite(kl) and (best is None or kl < best[0]):
                 best = kl, member
     if best is None:
         raise DivergenceError("the free energy of every fit is NaN or infinite; lower optim.lr")
     return best[1], kls
-
-
-def _fit(
-    task: FitTask,
-    posterior: UnconditionalPosterior,
-    energy: Energy,
-    generator: torch.Generator,
-    stop: StopRequest,
-) -> None:
-    optim, fit = task.optim, task.fit
-    fit_energy(
-        posterior,
-        energy,
-        fit.max_steps,
-        optimizer=build_optimizer(optim, posterior.parameters()),
-        schedule=warmup_decay(fit.max_steps, optim.warmup_steps, optim.decay),
-        grad_clip=optim.grad_clip,
-        num_samples=fit.num_samples,
-        annealing_start=fit.annealing_start,
-        annealing_steps=fit.annealing_steps,
-        generator=generator,
-        on_step=stop.check,
-    )
-
-
-def _kl_on_grid(q: FlowPosterior, energy: Energy, log_z: float, stop: StopRequest) -> GridKl | None:
-    try:
-        return kl_on_grid(q, energy, log_z, on_chunk=stop.check)
-    except NotInvertibleError:
-        return None
 
 
 def read_results(task: FitTask, folder: Path) -> dict[str, Any] | None:

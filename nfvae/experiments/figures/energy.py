@@ -56,17 +56,10 @@ def density_of(q: FlowPosterior, grid: Grid, num_samples: int = 2_000_000) -> Te
     try:
         return q.log_prob(grid.points).exp()
     except NotInvertibleError:
-        return _histogram(q, grid, num_samples)
-
-
-def _histogram(q: FlowPosterior, grid: Grid, num_samples: int) -> Tensor:
-    chunk = 20_000
-    corner, size = torch.tensor(grid.low), torch.tensor(grid.high) - torch.tensor(grid.low)
-    counts = torch.zeros(grid.n * grid.n, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(0, num_samples, chunk):
-        cell = ((q.draw((chunk,), generator).z - corner) / size * grid.n).floor().long()
-        cell = cell[((cell >= 0) & (cell < grid.n)).all(-1)]
-        counts += torch.bincount(cell[:, 1] * grid.n + cell[:, 0], minlength=len(counts))
-    density = counts / num_samples / torch.tensor(grid.log_cell).exp()
-    return density.view(grid.n, grid.n)
+        generator, chunk = torch.Generator().manual_seed(0), 20_000
+        x0, x1, y0, y1 = grid.extent
+        counts = torch.zeros(grid.n, grid.n, dtype=torch.float64)
+        for _ in range(0, num_samples, chunk):
+            yx = q.draw((chunk,), generator).z.flip(-1)  # the grid's first axis is y
+            counts += torch.histogramdd(yx, [grid.n, grid.n], range=[y0, y1, x0, x1]).hist
+        return counts / num_samples / torch.tensor(grid.log_cell).exp()

@@ -1,16 +1,14 @@
 """Grids of images: reconstructions, samples, the latent plane, traversals, interpolations."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nfvae.grid import Grid
 from nfvae.vae import VAE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 PLANE = 3.0  # N(0, I) has 99.5% of its mass within [−3, 3]²
 BORDER = 2  # pixels around each image of a grid
@@ -24,12 +22,7 @@ def reconstructions(vae: VAE, x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.inference_mode()
-def prior_samples(
-    vae: VAE,
-    generator: torch.Generator,
-    rows: int = 8,
-    columns: int = 8,
-) -> Tensor:
+def prior_samples(vae: VAE, generator: torch.Generator, rows: int = 8, columns: int = 8) -> Tensor:
     """Means of p(x|z) decoded from z ~ p(z), the prior, rows × columns: [C, H′, W′] in [0, 1]."""
     return _grid(vae.sample(rows * columns, generator), columns)
 
@@ -69,15 +62,21 @@ def interpolations(vae: VAE, x: Tensor, generator: torch.Generator, columns: int
     return _grid(rows.flatten(0, 1), columns + 2)
 
 
-def show_images(axis: "Axes", grid: Tensor, ink: bool) -> None:
-    """Draw a grid [C, H, W] of values in [0, 1] in grey or in colours.
+def is_ink(vae: VAE) -> bool:
+    """Whether the model's images are ink on paper, where 1 is black: grey ones of bits."""
+    return vae.image_shape[0] < 3 and "bits" in vae.likelihood.accepts
 
-    With `ink` a 1 is black, as for bits; without it 1 is white, as for photographs.
+
+def to_pixels(vae: VAE, image: Tensor) -> npt.NDArray[np.uint8]:
+    """An image [C, H, W] of values in [0, 1] as the model's data look: [H, W], or [H, W, 3].
+
+    Bits are ink on paper; of grey levels, as in a photograph, 1 is white. The first three of more
+    channels are red, green and blue.
     """
-    if grid.shape[0] == 1:
-        axis.imshow(grid[0].numpy(), cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
-    else:
-        axis.imshow(grid[:3].permute(1, 2, 0).numpy())
+    image = 1 - image if is_ink(vae) else image
+    values = image[0] if image.shape[0] < 3 else image[:3].movedim(0, -1)
+    pixels: npt.NDArray[np.uint8] = (values.clamp(0, 1) * 255).round().byte().numpy()
+    return pixels
 
 
 def stack(grids: Sequence[Tensor]) -> Tensor:

@@ -1,7 +1,4 @@
-"""The common style of all figures: colours for colour-blind readers, axes, and writing to files.
-
-The colours are constants, because the report replaces each of them on dark screens.
-"""
+"""The common style of all figures: colours for colour-blind readers, axes, and writing to files."""
 
 from io import BytesIO
 from pathlib import Path
@@ -9,25 +6,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from nfvae.experiments.storage.atomic import write_atomically
 
-DENSITY_MAP = "viridis"
 SMALL, NORMAL = 7, 9  # points
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito
 INK, QUIET, GRID = "#24292f", "#57606a", "#d8dee4"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # 42 pairs with the colours, readable in grey
-
-# Ten colours of Petroff (2021), distinct for colour-blind readers.
-DIGITS = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
-
-# For ordered values: one hue, from light to dark.
-SEQUENCE = ("#8ec1e8", "#5ba3d9", "#2f83c2", "#1864a3", "#0b4a80", "#06335c")
 
 
 def panel(x: str, y: str) -> tuple[Figure, Axes]:
@@ -39,10 +28,8 @@ def panel(x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def ordered_colours(count: int) -> list[str]:
-    """`count` colours from light to dark; the last one repeats if there are not enough."""
-    last = len(SEQUENCE) - 1
-    gaps = max(1, min(count - 1, last))
-    return [SEQUENCE[min(last, (i * last + gaps - 1) // gaps)] for i in range(count)]
+    """`count` blues from light to dark."""
+    return [to_hex(colour) for colour in colormaps["Blues"](np.linspace(0.45, 1, count))]
 
 
 def legend(axes: Axes) -> None:
@@ -57,9 +44,8 @@ def style_axes(axes: Axes, x: str, y: str) -> None:
     axes.tick_params(labelsize=NORMAL - 1, color=QUIET, labelcolor=QUIET, length=3)
     axes.grid(color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(QUIET)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(QUIET)
 
 
 def pixels(figure: Figure, dpi: int = 110) -> npt.NDArray[np.uint8]:
@@ -70,7 +56,7 @@ def pixels(figure: Figure, dpi: int = 110) -> npt.NDArray[np.uint8]:
     return np.frombuffer(content.getvalue(), np.uint8).reshape(height, width, 4)[..., :3].copy()
 
 
-def save_png(figure: Figure, path: Path, dpi: int = 90) -> None:
+def save_png(figure: Figure, path: Path, dpi: int = 110) -> None:
     """Write a figure atomically; raises RunFolderError if it cannot be written."""
     _save(figure, path, format="png", dpi=dpi)
 

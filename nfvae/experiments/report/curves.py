@@ -14,7 +14,7 @@ from nfvae.experiments.figures.curves import (
 )
 from nfvae.experiments.report.graphics import Graphic, vector
 from nfvae.experiments.storage.history import Series, read_history
-from nfvae.experiments.tables import Conditions, Results, Run, Unfinished
+from nfvae.experiments.tables.results import Conditions, Results, Run, Unfinished
 
 TERMS = {"distortion −E log p(x|z)": "distortion", "KL": "kl", "Σ log-det": "log_det"}
 SPLITS = {"val": "validation", "train": "training"}
@@ -28,7 +28,7 @@ def run_curves(folder: Path, latent_dim: int) -> Iterator[Graphic]:
     if (split := _split(history)) is None:
         return
     train, val = (history.get(f"{name}/neg_elbo", Series([], [])) for name in ("train", "val"))
-    yield vector(bound_figure(train, val), "bound", f"−ELBO during training. {RANGE_NOTE}")
+    yield vector(bound_figure(train, val), f"−ELBO during training. {RANGE_NOTE}")
     terms = {
         name: history[f"{split}/{key}"]
         for name, key in TERMS.items()
@@ -36,17 +36,13 @@ def run_curves(folder: Path, latent_dim: int) -> Iterator[Graphic]:
     }
     yield vector(
         terms_figure(terms),
-        "terms",
         f"Terms of the {SPLITS[split]} bound: −ELBO = distortion + KL; the KL includes −Σ log-det",
     )
     if active := history.get("val/active_units"):
-        yield vector(
-            units_figure(active, latent_dim), "units", "Active units on the validation split"
-        )
+        yield vector(units_figure(active, latent_dim), "Active units on the validation split")
     if log_dets := _log_dets(history):
         yield vector(
             log_det_figure([series.values[-1] for series in log_dets]),
-            "logdet",
             f"Log-determinant of each transform, mean over 1,000 {SPLITS[split]} images at "
             f"step {log_dets[0].steps[-1]:,}",
         )
@@ -64,9 +60,10 @@ def sweep_curves(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Itera
             bound = history[f"{split}/neg_elbo"]
             curve = BoundCurve(entry.K, bound, complete=isinstance(entry, Results))
             groups[entry.conditions, entry.protocol, split][entry.flow].append(curve)
-    for i, ((conditions, protocol, split), by_flow) in enumerate(sorted(groups.items(), key=str)):
+    for (conditions, protocol, split), by_flow in sorted(groups.items(), key=str):
         gaussian = by_flow.pop("none", [])
-        where = f", {_describe(conditions, protocol)}" if len(groups) > 1 else ""
+        under = f"{conditions}, protocol {protocol}" if protocol else f"{conditions}"
+        where = f", {under}" if len(groups) > 1 else ""
         for flow, curves in sorted(by_flow.items()) or [("no flow", gaussian)]:
             several = len(curves) > len({curve.K for curve in curves})
             caption = f"{flow}: {SPLITS[split]} −ELBO during training{where}"
@@ -74,27 +71,16 @@ def sweep_curves(runs: Iterable[Run], unfinished: Iterable[Unfinished]) -> Itera
             caption += "; dashed: incomplete" if not all(c.complete for c in curves) else ""
             yield vector(
                 sweep_figure(curves, [] if flow == "no flow" else gaussian, SPLITS[split]),
-                f"sweep{i}-{flow}",
                 f"{caption}. {RANGE_NOTE}",
             )
 
 
 def _log_dets(history: Mapping[str, Series]) -> list[Series]:
     """The log-determinants of transforms 1 … K, in numerical order."""
-    numbered = {
-        int(number): series
-        for name, series in history.items()
-        if name.startswith(LOG_DET_PREFIX)
-        and (number := name.removeprefix(LOG_DET_PREFIX)).isdecimal()
-    }
-    return [numbered[k] for k in sorted(numbered)]
+    numbers = {name.removeprefix(LOG_DET_PREFIX): name for name in history}
+    return [history[numbers[k]] for k in sorted(filter(str.isdecimal, numbers), key=int)]
 
 
 def _split(history: Mapping[str, Series]) -> str | None:
     """The split whose bound is drawn: validation if it was measured, else training."""
     return next((split for split in SPLITS if f"{split}/neg_elbo" in history), None)
-
-
-def _describe(conditions: Conditions, protocol: str | None) -> str:
-    text = f"{conditions.training_data}, {conditions.latent_dim} latents"
-    return text if protocol is None else f"{text}, protocol {protocol}"

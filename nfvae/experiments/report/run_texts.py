@@ -1,7 +1,6 @@
 """The texts and numbers of a page about its runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,84 +8,54 @@ import yaml
 
 from nfvae.experiments.errors import one_line, printable
 from nfvae.experiments.storage.config_file import flatten
-from nfvae.experiments.storage.failure import read_failure
-from nfvae.experiments.storage.json_file import read_results_json
 from nfvae.experiments.storage.same_run import changes_numbers, is_off
-from nfvae.experiments.tables import Missing, Run, Unfinished
-from nfvae.experiments.tables.layout import NOTHING
-from nfvae.experiments.tables.missing import describe_missing
+from nfvae.experiments.tables.layout import NOTHING, Column
+from nfvae.experiments.tables.results import Run, Unfinished
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something that is wrong or missing: kind, place and detail."""
-
-    kind: str
-    where: str
-    detail: str
-
-
-def find_problems(
-    unfinished: Iterable[Unfinished], missing: Iterable[Missing], warnings: Iterable[str]
-) -> list[Problem]:
-    """Failed runs, incomplete runs, missing runs, and skipped files, in this order."""
-    found = []
-    for run in unfinished:
-        progress, where = f"at step {run.step:,} of {run.budget}", printable(str(run.path))
-        reason = read_failure(run.path)
-        if reason is None:
-            found.append(Problem("not complete", where, f"{progress}: running, or interrupted"))
-        else:
-            found.append(Problem("failed", where, f"{progress}: {reason}"))
-    found.sort(key=lambda problem: problem.kind != "failed")
-    found += [Problem("missing", line, "") for line in describe_missing(missing)]
-    return found + [Problem("left out", printable(line), "") for line in warnings]
+def run_columns(runs: Sequence[Run]) -> list[Column]:
+    """A table with one row per complete run; ± is the standard error over test images."""
+    rows = [
+        {
+            "flow": run.results.flow,
+            "K": str(run.results.K),
+            "seed": str(run.results.seed),
+            "−ELBO": f"{run.results.neg_elbo:.2f} ± {run.results.neg_elbo_se:.2f}",
+            "NLL": _number(run.results.nll, f" ± {run.results.nll_se or 0:.2f}"),
+            "KL": _number(run.results.kl),
+            "Σ log-det": _number(run.results.sum_log_det),
+            "active units": str(run.results.active_units),
+            "updates": f"{run.results.steps:,}",
+            "minutes": _number(run.made.train_seconds and run.made.train_seconds / 60, digits=1),
+            "folder": printable(str(run.path)),
+        }
+        for run in runs
+    ]
+    return [
+        Column("", head, tuple(row[head] for row in rows), head in ("flow", "folder"))
+        for head in (rows[0] if rows else ())
+    ]
 
 
-def read_all_results(run: Run) -> dict[str, Any]:
-    """The whole results.json; tables use a part of it."""
-    return read_results_json(run.path / "results.json")
+def _number(value: float | None, after: str = "", digits: int = 2) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}{after}".replace("-", "−")
 
 
-def make_row(run: Run, raw: Mapping[str, Any]) -> dict[str, str | int]:
-    """The numbers of a complete run, as text; ± is the standard error over test images.
-
-    `raw` is the whole results.json, which has fewer keys in early versions.
-    """
-    results = run.results
-    seconds, log_det = raw.get("train_seconds"), raw.get("sum_log_det")
-    return {
-        "where": printable(str(run.path)),
-        "flow": results.flow,
-        "K": results.K,
-        "seed": results.seed,
-        "neg_elbo": f"{results.neg_elbo:.2f} ± {results.neg_elbo_se:.2f}",
-        "nll": NOTHING if results.nll is None else f"{results.nll:.2f} ± {results.nll_se:.2f}",
-        "kl": f"{results.kl:.2f}",
-        "log_det": f"{log_det:.2f}".replace("-", "−") if isinstance(log_det, float) else NOTHING,
-        "active_units": results.active_units,
-        "steps": f"{results.steps:,}",
-        "minutes": f"{seconds / 60:.1f}" if isinstance(seconds, float) else NOTHING,
-    }
-
-
-def provenance(raw: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """(name, value) of versions, device and so on; all values if runs differ."""
-    versions = [
-        ", ".join(f"{part} {version}" for part, version in found.items())
-        for results in raw
-        if isinstance(found := results.get("versions"), Mapping)
-    ]
-    seconds = [s for results in raw if isinstance(s := results.get("train_seconds"), float)]
-    entries = [
-        ("commit", _unique(results.get("git_commit") for results in raw)),
-        ("versions", _unique(versions)),
-        ("device", _unique(results.get("device") for results in raw)),
-        ("threads per run", _unique(results.get("num_threads") for results in raw)),
-        ("parameters", _range(results.get("num_parameters") for results in raw)),
-        ("training time, all runs", f"{sum(seconds) / 3600:.2f} h" if seconds else ""),
-    ]
-    return [(name, value) for name, value in entries if value]
+    made = [run.made for run in runs]
+    numbers = sorted({run.results.num_parameters for run in runs})
+    ends = dict.fromkeys((*numbers[:1], *numbers[-1:]))
+    seconds = sum(each.train_seconds or 0 for each in made)
+    entries: dict[str, list[str | None]] = {
+        "commit": [each.git_commit for each in made],
+        "versions": [", ".join(map(" ".join, each.versions.items())) for each in made],
+        "trained on": [each.machine for each in made],
+        "parameters": [" to ".join(f"{number:,}" for number in ends)],
+        "training time, all runs": [f"{seconds / 3600:.2f} h" if seconds else ""],
+    }
+    texts = {name: "; ".join(dict.fromkeys(filter(None, found))) for name, found in entries.items()}
+    return [(name, text) for name, text in texts.items() if text]
 
 
 def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str, str]], str]:
@@ -100,12 +69,19 @@ def configuration(configs: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[str,
     keys = list(dict.fromkeys(key for leaves in flat for key in leaves if changes_numbers(key)))
     values = {key: {one_line(leaves.get(key, NOTHING), 200) for leaves in flat} for key in keys}
     varying = [
-        (printable(key), ", ".join(_sorted_values(found)))
+        (printable(key), ", ".join(sorted(found, key=_numbers_first)))
         for key, found in values.items()
         if len(found) > 1 and not all(is_off(leaves.get(key)) for leaves in flat)
     ]
     shared = {key: flat[0][key] for key, found in values.items() if len(found) == 1}
     return varying, yaml.safe_dump(shared, sort_keys=False) if shared else ""
+
+
+def _numbers_first(value: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(value), ""
+    except ValueError:
+        return True, 0.0, value
 
 
 def choose_models(runs: Iterable[Run], max_number: int) -> dict[Path, str]:
@@ -117,14 +93,11 @@ def choose_models(runs: Iterable[Run], max_number: int) -> dict[Path, str]:
     by_flow: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.results.neg_elbo):
         by_flow.setdefault(run.results.flow, []).append(run)
-    best = [(ranked[0], "lowest −ELBO of its flow") for ranked in by_flow.values()]
-    medians = [
-        (ranked[len(ranked) // 2], "median −ELBO of its flow")
-        for ranked in by_flow.values()
-        if len(ranked) >= 3
-    ]
-    chosen = [*best, *medians][:max_number]
-    return {run.path: f"{run_title(run)}: {reason}" for run, reason in chosen}
+    chosen = [(ranked[0], "lowest") for ranked in by_flow.values()]
+    chosen += [(each[len(each) // 2], "median") for each in by_flow.values() if len(each) >= 3]
+    return {
+        run.path: f"{run_title(run)}: {rank} −ELBO of its flow" for run, rank in chosen[:max_number]
+    }
 
 
 def run_title(run: Run | Unfinished) -> str:
@@ -137,25 +110,3 @@ def folders_title(folders: Sequence[Path]) -> str:
     """The names of up to three folders, or their number."""
     names = [printable(folder.resolve().name) for folder in folders]
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} folders"
-
-
-def _unique(values: Iterable[object]) -> str:
-    texts = [one_line(value, 200) for value in values if value is not None]
-    return ", ".join(dict.fromkeys(texts))
-
-
-def _range(values: Iterable[object]) -> str:
-    numbers = sorted({value for value in values if isinstance(value, int)})
-    return " to ".join(f"{number:,}" for number in dict.fromkeys((*numbers[:1], *numbers[-1:])))
-
-
-def _sorted_values(values: Iterable[str]) -> list[str]:
-    """Numbers in ascending order, then the rest."""
-
-    def key(value: str) -> tuple[bool, float, str]:
-        try:
-            return False, float(value), ""
-        except ValueError:
-            return True, 0.0, value
-
-    return sorted(values, key=key)

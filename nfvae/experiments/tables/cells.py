@@ -3,19 +3,26 @@
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
 
 from nfvae.experiments.errors import printable
-from nfvae.experiments.tables.results import Conditions, Run
-from nfvae.experiments.tables.settings import Settings, as_text, assignments, settings_of
+from nfvae.experiments.tables.results import Conditions, Results, Run
+from nfvae.experiments.tables.settings import (
+    USUAL,
+    Settings,
+    as_text,
+    assignments,
+    settings_of,
+    settings_of_results,
+)
 
-Quantity = Literal["neg_elbo", "nll", "gap", "kl", "active_units"]
-# These distinguish runs whose configurations are unknown or equal.
-RESULT_SETTINGS = ("steps", "checkpoint", "num_parameters", "model")
+Quantity = Literal[
+    "neg_elbo", "nll", "gap", "neg_elbo_bits_per_dim", "bits_per_dim", "kl", "active_units"
+]
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one model under one protocol, in order of their seeds.
-
-    Attributes:
-        variant: the settings or the folder in which this cell differs from others with the same
-            conditions, protocol, flow and K; "" if there are no such cells.
-    """
+    """The runs of one model under one protocol, in order of their seeds."""
 
     conditions: Conditions
     protocol: str | None
     flow: str
     K: int
     variant: str
+    """How it differs from cells of the same conditions, protocol, flow and K: settings or folder.
+    "" if there are no such cells."""
     runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> Results:
+        """Results of the first run; all runs have the same model and settings."""
+        return self.runs[0].results
 
     @property
     def seeds(self) -> list[int]:
@@ -60,41 +69,55 @@ class Cell:
         return min(steps), max(steps)
 
     @property
-    def num_parameters(self) -> int:
-        """Number of parameters of the whole model."""
-        return self.runs[0].results.num_parameters
+    def train_seconds(self) -> float | None:
+        """Training time of a run, on average; None if it is unknown for a run."""
+        return _mean([run.made.train_seconds for run in self.runs])
 
     def estimate(self, quantity: Quantity) -> Estimate | None:
-        """Estimate over seeds, in nats per image (active units: a count); None without an NLL."""
+        """Estimate over seeds, in the quantity's unit; None if a run does not have it."""
         values = [getattr(run.results, quantity) for run in self.runs]
         return None if None in values else Estimate.of(values)
 
     def standard_error(self, quantity: Literal["neg_elbo", "nll"]) -> float | None:
         """Standard error over test images, in nats, averaged over runs."""
-        values = [getattr(run.results, f"{quantity}_se") for run in self.runs]
-        return None if None in values else fmean(values)
+        return _mean([getattr(run.results, f"{quantity}_se") for run in self.runs])
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def make_cells(runs: Iterable[Run]) -> list[Cell]:
     """Group runs by conditions, protocol, flow, K and variant, the diagonal Gaussian first.
 
     Copies of a run count once. Runs of one model with different settings, or with the same seed and
-    different numbers, become separate cells with a `variant`.
+    different numbers, become separate cells with a `variant`. Runs on data sets of one name with
+    different digests have different conditions.
     """
+    kept = _without_copies(runs)
+    digests: dict[Conditions, set[str]] = defaultdict(set)
+    for run in kept:
+        if run.results.data_digest is not None:
+            digests[run.results.conditions].add(run.results.data_digest)
     blocks: dict[tuple[Conditions, str | None], list[Run]] = defaultdict(list)
-    for run in _without_copies(runs):
-        blocks[run.results.conditions, run.results.protocol].append(run)
+    for run in kept:
+        conditions = run.results.conditions
+        if len(digests[conditions]) > 1:
+            conditions = conditions._replace(data_digest=run.results.data_digest)
+        blocks[conditions, run.results.protocol].append(run)
     cells = [
-        Cell(*block, flow, K, variant, tuple(group))
+        Cell(*block, *model, variant, tuple(sorted(group, key=lambda run: run.results.seed)))
         for block, members in blocks.items()
-        for (flow, K, variant), group in _by_variant(members).items()
+        for model, variant, group in _by_variant(members)
     ]
     return sorted(cells, key=_sort_key)
 
 
 def _sort_key(cell: Cell) -> tuple[Any, ...]:
+    *conditions, digest = cell.conditions
     flow = (cell.flow != "none", cell.flow)
-    return (*cell.conditions, cell.protocol or "", *flow, cell.K, cell.variant)
+    return (*conditions, digest or "", cell.protocol or "", *flow, cell.K, cell.variant)
 
 
 def _without_copies(runs: Iterable[Run]) -> list[Run]:
@@ -102,7 +125,7 @@ def _without_copies(runs: Iterable[Run]) -> list[Run]:
 
     A copy has the same results, and the same or no config.yaml.
     """
-    kept: dict[tuple[Any, Settings | None], Run] = {}
+    kept: dict[tuple[Results, Settings | None], Run] = {}
     for run in sorted(runs, key=lambda run: (run.config is None, run.path)):
         settings = None if run.config is None else settings_of(run.config)
         if settings is not None or all(run.results != results for results, _ in kept):
@@ -110,62 +133,51 @@ def _without_copies(runs: Iterable[Run]) -> list[Run]:
     return sorted(kept.values(), key=lambda run: (run.results.seed, run.path))
 
 
-def _by_variant(runs: Sequence[Run]) -> dict[tuple[str, int, str], list[Run]]:
-    """(flow, K, variant) -> runs, for runs of the same conditions and protocol.
+def _by_variant(runs: Sequence[Run]) -> Iterator[tuple[tuple[str, int], str, list[Run]]]:
+    """((flow, K), variant, runs), for runs of the same conditions and protocol.
 
-    If a model has several settings, the variants of all models name the same keys.
+    The variants of all models name the same keys: those in which runs of one flow and K differ,
+    and those of USUAL in which any runs differ.
     """
     models: dict[tuple[str, int], dict[Settings, list[Run]]] = defaultdict(dict)
-    several_digests = len({run.results.data_digest for run in runs} - {None}) > 1
     for run in sorted(runs, key=lambda run: run.config is None):
         groups = models[run.results.flow, run.results.K]
-        settings = _group_of(run, groups)
-        if several_digests:
-            settings |= {("data_digest", json.dumps(run.results.data_digest))}
-        groups.setdefault(settings, []).append(run)
-    named = {key for groups in models.values() for key in _differing([*groups.values()])}
-    named |= {"data_digest"} if several_digests else set()
+        groups.setdefault(_group_of(run, groups), []).append(run)
+    named = {key for groups in models.values() for key in _differing(groups)}
+    named |= USUAL.keys() & _varying([key for groups in models.values() for key in groups])
     folders = _folder_names([group for groups in models.values() for group in groups.values()])
-    cells = defaultdict(list)
-    for (flow, K), groups in models.items():
-        variants: Counter[str] = Counter()
+    for model, groups in models.items():
         for settings, group in groups.items():
-            values = {**dict(settings), **dict(_result_settings(group[0]))}
-            variant = assignments(
-                {key: as_text(json.loads(values[key])) for key in named & values.keys()}
+            values = dict(settings | settings_of_results(group[0].results))
+            label = assignments(
+                {key: as_text(json.loads(values[key])) for key in sorted(named & values.keys())}
             )
-            variants[variant] += 1
-            if variants[variant] > 1:  # they differ only in characters that labels leave out
-                variant += f" ({variants[variant]})"
+            by_folder: dict[str, list[Run]] = defaultdict(list)
             for run in group:
-                parts = [part for part in (variant, folders.get(run.path)) if part]
-                cells[flow, K, ", ".join(parts)].append(run)
-    for group in cells.values():
-        group.sort(key=lambda run: run.results.seed)
-    return dict(cells)
+                by_folder[folders.get(run.path, "")].append(run)
+            for folder, members in by_folder.items():
+                yield model, ", ".join(filter(None, [label, folder])), members
 
 
 def _group_of(run: Run, groups: Mapping[Settings, Sequence[Run]]) -> Settings:
     """The group of a run; without config.yaml, the only group with matching results."""
+    own = settings_of_results(run.results)
     if run.config is not None:
-        return settings_of(run.config) | {
-            ("num_parameters", json.dumps(run.results.num_parameters))
-        }
-    own = _result_settings(run)
-    alike = [key for key, group in groups.items() if own in map(_result_settings, group)]
+        return settings_of(run.config) | {item for item in own if item[0] == "num_parameters"}
+    alike = [
+        settings
+        for settings, group in groups.items()
+        if own in (settings_of_results(member.results) for member in group)
+    ]
     return alike[0] if len(alike) == 1 else own
 
 
-def _result_settings(run: Run) -> Settings:
-    return frozenset((name, json.dumps(getattr(run.results, name))) for name in RESULT_SETTINGS)
-
-
-def _differing(groups: Sequence[Sequence[Run]]) -> set[str]:
+def _differing(groups: Mapping[Settings, Sequence[Run]]) -> set[str]:
     """Keys whose values differ between groups of runs, from their configurations if known."""
-    known = [settings_of(run.config) for run, *_ in groups if run.config is not None]
+    known = [settings_of(run.config) for run, *_ in groups.values() if run.config is not None]
     keys = _varying(known)
     if len(known) < len(groups) or (len(groups) > 1 and not keys):
-        keys |= _varying([_result_settings(group[0]) for group in groups])
+        keys |= _varying([settings_of_results(run.results) for run, *_ in groups.values()])
     return keys
 
 
@@ -177,8 +189,7 @@ def _varying(several: Sequence[Settings]) -> set[str]:
 
 def _folder_names(groups: Sequence[Sequence[Run]]) -> dict[Path, str]:
     """If a seed occurs twice in a group: the parent folder or the folder of each run."""
-    seeds = [Counter(run.results.seed for run in group) for group in groups]
-    if all(times == 1 for counter in seeds for times in counter.values()):
+    if all(len({run.results.seed for run in group}) == len(group) for group in groups):
         return {}
     start = Path(os.path.commonpath([_parent(run) for group in groups for run in group])).parent
     names = {}

@@ -13,19 +13,14 @@ from nfvae.experiments.tables.results import Run, Unfinished
 
 @dataclass(frozen=True)
 class Collected:
-    """Every run below some folders, in order of their paths.
-
-    Attributes:
-        runs: complete runs.
-        evaluations: results of evaluate.py for complete runs, on another split or with another S.
-        unfinished: runs without results.
-        warnings: one line per evaluation_*.json that was skipped, with the reason.
-    """
+    """Every run below some folders, in order of their paths."""
 
     runs: list[Run] = field(default_factory=list)
     evaluations: list[Run] = field(default_factory=list)
+    """Results of evaluate.py for complete runs, on another split or with another S."""
     unfinished: list[Unfinished] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    """One line per evaluation_*.json that was skipped, with the reason."""
 
 
 def collect(paths: Iterable[Path]) -> Collected:
@@ -41,20 +36,15 @@ def collect(paths: Iterable[Path]) -> Collected:
                 found.unfinished.append(unfinished)
         elif run := read_run(folder):
             found.runs.append(run)
-            _add_evaluations(run, found)
+            for file in sorted(folder.glob("evaluation_*.json")):
+                try:
+                    again = read_evaluation(run, file)
+                except NfvaeError as error:  # the run itself is usable
+                    found.warnings.append(str(error))
+                else:
+                    if again.results.conditions != run.results.conditions:
+                        found.evaluations.append(again)
     return found
-
-
-def _add_evaluations(run: Run, found: Collected) -> None:
-    """Add evaluations, except under the conditions of the run's own results."""
-    for file in sorted(run.path.glob("evaluation_*.json")):
-        try:
-            again = read_evaluation(run, file)
-        except NfvaeError as error:  # the run itself is usable
-            found.warnings.append(str(error))
-        else:
-            if again.results.conditions != run.results.conditions:
-                found.evaluations.append(again)
 
 
 def require_runs_folder(path: Path) -> None:

@@ -9,6 +9,8 @@ from nfvae.experiments.tables.layout import Table
 ESCAPES = str.maketrans(
     {
         "−": "$-$",
+        "†": r"$\dagger$",
+        "·": r"$\cdot$",
         "±": r"$\pm$",
         "–": "--",
         "‖": r"$\Vert$",
@@ -25,8 +27,8 @@ ESCAPES = str.maketrans(
 
 
 def latex(tables: Iterable[Table]) -> str:
-    r"""Tables to \input in a document that loads booktabs."""
-    head = "% needs \\usepackage{booktabs} in the preamble\n"
+    r"""Tables to \input in a document that loads booktabs and adjustbox (for wide tables)."""
+    head = "% needs \\usepackage{booktabs,adjustbox} in the preamble\n"
     return head + "\n".join(_one_table(table) for table in tables)
 
 
@@ -41,6 +43,7 @@ def _one_table(table: Table) -> str:
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_text(table.caption)}}}",
         rf"\label{{tab:{label}}}",
+        r"\begin{adjustbox}{max width=\linewidth}",
         rf"\begin{{tabular}}{{{layout}}}",
         r"\toprule",
         *_sources(table),
@@ -49,6 +52,7 @@ def _one_table(table: Table) -> str:
         *map(_row, zip(*(column.entries for column in columns), strict=True)),
         r"\bottomrule",
         r"\end{tabular}",
+        r"\end{adjustbox}",
         r"\raggedright",
         *(rf"\par\smallskip {_text(note)}" for note in table.notes),
         r"\end{table}",

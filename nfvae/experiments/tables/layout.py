@@ -1,57 +1,51 @@
 """The content of a table as plain text, independent of Markdown and LaTeX."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from nfvae.experiments.tables.cells import Cell, Estimate, Quantity
 from nfvae.experiments.tables.published import PUBLISHED, Published
-from nfvae.experiments.tables.results import BERNOULLI, Conditions
+from nfvae.experiments.tables.results import Conditions
 from nfvae.experiments.tables.settings import describe_settings
 
 QUANTITY_NAMES: dict[Quantity, str] = {
     "neg_elbo": "−ELBO",
     "nll": "NLL",
     "gap": "gap",
+    "neg_elbo_bits_per_dim": "−ELBO, bits/dim",
+    "bits_per_dim": "NLL, bits/dim",
     "kl": "KL",
     "active_units": "active units",
 }
+DIGITS: dict[Quantity, int] = {"neg_elbo_bits_per_dim": 3, "bits_per_dim": 3, "active_units": 1}
 NOTHING = "–"
-DATA_NAMES = {"mnist": "MNIST"}
+UNLIKE = "†"  # marks published values that are not like for like
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
-
-    Attributes:
-        source: label of the publication; "" for values measured here.
-        head: the column's heading.
-        entries: one text per row.
-        is_text: whether entries are words, not numbers.
-    """
+    """A column: a heading and one text per row."""
 
     source: str
+    """Label of the publication; "" for values measured here."""
     head: str
     entries: tuple[str, ...]
     is_text: bool = False
+    """Whether entries are words, not numbers."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under one set of conditions.
-
-    Attributes:
-        caption: the conditions, the units and what ± means.
-        columns: columns of the same length.
-        notes: the settings of each protocol, and the sources of published values. In notes and
-            caption, `backticks` mark command-line text.
-    """
+    """Cells under one set of conditions. In notes and caption, `backticks` mark commands."""
 
     conditions: Conditions
     caption: str
+    """The conditions, the units and what ± means."""
     columns: tuple[Column, ...]
     notes: tuple[str, ...]
+    """The settings of each protocol, the machine, and the sources of published values."""
 
 
 def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> list[Table]:
@@ -68,20 +62,36 @@ def make_tables(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHE
 
 
 def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Published]) -> Table:
-    sources = [source for source in published if any(source.values_for(cell) for cell in cells)]
+    sources = [source for source in published if any(map(source.is_beside, cells))]
+    others = [(source, name) for source in sources for name in source.others]  # rows of their own
     protocols = list(dict.fromkeys(cell.protocol for cell in cells))
 
     def column(head: str, entry: Callable[[Cell], str], is_text: bool = False) -> Column:
-        return Column("", head, tuple(map(entry, cells)), is_text)
+        return Column("", head, (*map(entry, cells), *[NOTHING] * len(others)), is_text)
 
-    columns = [column("flow", lambda cell: cell.flow, True), column("K", lambda cell: str(cell.K))]
-    if len(protocols) > 1:
-        columns.insert(0, column("protocol", lambda cell: cell.protocol or NOTHING, True))
-    columns.append(column("variant", lambda cell: cell.variant or NOTHING, True))
-    columns += [_measured(quantity, cells) for quantity in QUANTITY_NAMES]
-    columns += [column("updates", _updates), column("n", lambda cell: str(len(cell.runs)))]
-    columns += [
-        _published(source, quantity, cells) for source in sources for quantity in source.digits
+    def measured(quantity: Quantity) -> Column:
+        return column(
+            QUANTITY_NAMES[quantity], lambda cell: _entry(cell.estimate(quantity), quantity)
+        )
+
+    def printed(source: Published, quantity: Quantity) -> Column:
+        values = [source.values_for(cell) for cell in cells]
+        values += [owner.others[name] if owner is source else {} for owner, name in others]
+        entries = tuple(value.get(quantity, NOTHING) for value in values)
+        return Column(_label(source, conditions), QUANTITY_NAMES[quantity], entries)
+
+    flows = (*(cell.flow for cell in cells), *(name for _, name in others))
+    columns = [
+        *([column("protocol", lambda cell: cell.protocol or NOTHING, True)] * (len(protocols) > 1)),
+        Column("", "flow", flows, is_text=True),
+        column("K", lambda cell: str(cell.K)),
+        column("variant", lambda cell: cell.variant or NOTHING, True),
+        *map(measured, QUANTITY_NAMES),
+        column("parameters", lambda cell: f"{cell.first.num_parameters:,}"),
+        column("updates", lambda cell: "–".join(f"{n:,}" for n in dict.fromkeys(cell.steps))),
+        column("minutes", _minutes),
+        column("n", lambda cell: str(len(cell.runs))),
+        *(printed(source, quantity) for source in sources for quantity in source.quantities),
     ]
     notes = [
         ("Settings" if protocol is None else f"Protocol {protocol}")
@@ -89,7 +99,8 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
         + describe_settings(run for cell in cells if cell.protocol == protocol for run in cell.runs)
         for protocol in protocols
     ]
-    notes += [f"{source.label}: {source.protocol}" for source in sources]
+    notes += [*_objectives(cells), *_machines(cells)]
+    notes += [_source_note(source, conditions) for source in sources]
     return Table(
         conditions,
         _caption(conditions, cells),
@@ -99,50 +110,68 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
 
 
 def _caption(conditions: Conditions, cells: Sequence[Cell]) -> str:
-    data, num_samples = conditions.data, conditions.num_importance_samples
-    likelihood = conditions.likelihood
-    sentences = [
-        f"{DATA_NAMES.get(data, data)}, {conditions.training_data}, "
-        + (f"{likelihood} likelihood, " if likelihood != BERNOULLI else "")
-        + f"{conditions.split} split, {conditions.latent_dim} latents"
-    ]
-    if num_samples:
-        sentences[0] += f"; NLL by importance sampling with S = {num_samples:,}"
-    if any(len(cell.runs) > 1 for cell in cells):
-        sentences.append(
-            "In nats per image: mean ± sample standard deviation over n training seeds"
-        )
-    else:
-        sentences.append("In nats per image, one run per row")
-    if num_samples:
+    several = any(len(cell.runs) > 1 for cell in cells)
+    spread = ": mean ± sample standard deviation over n training seeds"
+    unit = "In nats per image" + (spread if several else ", one run per row")
+    sentences = [str(conditions), unit]
+    if conditions.num_importance_samples:
         sentences.append(
             "gap = −ELBO − NLL estimates KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior"
         )
-    return "".join(f"{sentence}. " for sentence in sentences).rstrip()
+    if any(cell.estimate("neg_elbo_bits_per_dim") for cell in cells):
+        sentences.append("bits/dim = nats / (C·H·W·log 2)")
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
-def _measured(quantity: Quantity, cells: Iterable[Cell]) -> Column:
-    is_count = quantity == "active_units"
-    entries = (_entry(cell.estimate(quantity), 1 if is_count else 2, is_count) for cell in cells)
-    return Column("", QUANTITY_NAMES[quantity], tuple(entries))
-
-
-def _entry(estimate: Estimate | None, digits: int, is_count: bool) -> str:
+def _entry(estimate: Estimate | None, quantity: Quantity) -> str:
     """Mean ± deviation; a count of a single run is a whole number."""
     if estimate is None:
         return NOTHING
+    digits = DIGITS.get(quantity, 2)
     if estimate.std is None:
-        return f"{estimate.mean:.{0 if is_count else digits}f}"
+        return f"{estimate.mean:.{0 if quantity == 'active_units' else digits}f}"
     return f"{estimate.mean:.{digits}f} ± {estimate.std:.{digits}f}"
 
 
-def _updates(cell: Cell) -> str:
-    return "–".join(f"{steps:,}" for steps in dict.fromkeys(cell.steps))
+def _minutes(cell: Cell) -> str:
+    return NOTHING if cell.train_seconds is None else f"{cell.train_seconds / 60:,.1f}"
 
 
-def _published(source: Published, quantity: Quantity, cells: Iterable[Cell]) -> Column:
-    def entry(cell: Cell) -> str:
-        value = source.values_for(cell).get(quantity)
-        return NOTHING if value is None else f"{value:.{source.digits[quantity]}f}"
+def _objectives(cells: Iterable[Cell]) -> list[str]:
+    """A note on models whose training did not maximize a bound on log p(x)."""
+    found = [
+        f"{cell.flow} K={cell.K} with `objective.beta={cell.first.beta:g} "
+        f"objective.free_bits={cell.first.free_bits:g}`"
+        for cell in cells
+        if cell.first.beta != 1 or cell.first.free_bits
+    ]
+    if not found:
+        return []
+    models = ", ".join(dict.fromkeys(found))
+    return [f"Not trained on the ELBO: {models}; their numbers here are of the true bound, β = 1"]
 
-    return Column(source.label, QUANTITY_NAMES[quantity], tuple(map(entry, cells)))
+
+def _machines(cells: Iterable[Cell]) -> list[str]:
+    """A note on the machines, if they are known; `minutes` are training times."""
+    machines = Counter(run.made.machine for cell in cells for run in cell.runs)
+    if not any(machines):
+        return []
+    texts = [
+        f"{machine or 'not recorded'} ({number} run{'s' if number > 1 else ''})"
+        for machine, number in machines.items()
+    ]
+    return [f"Trained on: {'; '.join(texts)}"]
+
+
+def _label(source: Published, conditions: Conditions) -> str:
+    return source.label + (UNLIKE if source.differences(conditions) else "")
+
+
+def _source_note(source: Published, conditions: Conditions) -> str:
+    differences = source.differences(conditions)
+    judgement = (
+        f"{UNLIKE} Not like for like: {'; '.join(differences)}"
+        if differences
+        else "Like for like: the same bits, training images and number of latents"
+    )
+    return f"{_label(source, conditions)}: {source.protocol}. {judgement}"

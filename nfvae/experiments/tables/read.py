@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from nfvae.experiments.errors import ResultsError, one_line
-from nfvae.experiments.storage.config_file import look_up, read_config_file
+from nfvae.experiments.storage.config_file import flatten, read_config_file
 from nfvae.experiments.storage.history import latest
 from nfvae.experiments.storage.json_file import read_results_json
 from nfvae.experiments.tables.results import (
-    BERNOULLI,
-    MLP,
-    Conditions,
     Evaluation,
+    Made,
     Measured,
     Results,
     Run,
@@ -20,11 +18,27 @@ from nfvae.experiments.tables.results import (
     check,
 )
 
-UNBINARIZED = "none"
 ENERGY_FIT_KEYS = {"energy", "fits"}  # of results of flows fitted to 2-D energies
-SECTIONS = ("data", "model", "likelihood", "flow", "optim", "objective", "trainer", "eval")
+SECTIONS = ("data", "model", "flow", "optim", "trainer", "eval")
+MORE_SECTIONS = ("likelihood", "prior", "objective")  # which nfvae 0.1 need not have
 # Keys that nfvae 0.1 wrote for every optimizer, and the one optimizer that used each.
-UNUSED_UNLESS = {"betas": "adam", "momentum": "rmsprop"}
+UNUSED_UNLESS = {"optim.betas": "adam", "optim.momentum": "rmsprop"}
+# Entry of results.json -> the key of config.yaml with the same value.
+SAME = {
+    "flow": "flow.name",
+    "K": "K",
+    "seed": "seed",
+    "protocol": "protocol",
+    "data": "data.name",
+    "binarization": "data.binarization",
+    "train_on_val": "data.train_on_val",
+    "latent_dim": "model.latent_dim",
+    "checkpoint": "eval.checkpoint",
+    "num_importance_samples": "eval.num_samples",
+    "likelihood": "likelihood.name",
+    "prior": "prior.name",
+    "model": "model.name",
+}
 
 
 def read_run(folder: Path) -> Run | None:
@@ -33,71 +47,39 @@ def read_run(folder: Path) -> Run | None:
     Raises:
         ResultsError, RunFolderError: a file is damaged, or the files belong to different runs.
     """
-    file = folder / "results.json"
+    file, config_file = folder / "results.json", folder / "config.yaml"
     content = read_results_json(file)
     if ENERGY_FIT_KEYS & content.keys():
         return None
-    config_file = folder / "config.yaml"
     config = _read_config(config_file) if config_file.exists() else None
-    _fill_in(content, config)
-    results = check(Results, file, content)
-    if config is not None:
-        _check_same_run(config_file, config, results)
-    return Run(folder, results, config)
+    results = check(Results, file, _entries(config or {}) | content)
+    for name, found in _entries(config or {}).items():
+        if found != getattr(results, name):
+            raise ResultsError(
+                f"{config_file} has {SAME[name]}={one_line(found)}, but the results.json beside it "
+                f"was made with {SAME[name]}={getattr(results, name)}; restore the config.yaml of "
+                "that run"
+            )
+    return Run(folder, results, config, check(Made, file, content))
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    """A run's config.yaml; that of nfvae 0.1 is converted to the keys of this version."""
+    """A run's config.yaml, without keys that nfvae 0.1 wrote and did not use."""
     config = read_config_file(file)
-    config.setdefault("likelihood", {"name": BERNOULLI})
-    if not all(isinstance(config.get(name, {}), Mapping) for name in SECTIONS):
+    present = [*SECTIONS, *(name for name in MORE_SECTIONS if name in config)]
+    if not all(isinstance(config.get(name), Mapping) for name in present):
         raise ResultsError(f"{file} is not the configuration of a run")
-    optim = config.get("optim", {})
-    config["optim"] = {
-        key: value
-        for key, value in optim.items()
-        if UNUSED_UNLESS.get(key, optim.get("name")) == optim.get("name")
-    }
+    optim = config["optim"]
+    for key, user in UNUSED_UNLESS.items():
+        if optim.get("name") != user:
+            optim.pop(key.removeprefix("optim."), None)
     return config
 
 
-def _fill_in(content: dict[str, Any], config: Mapping[str, Any] | None) -> None:
-    """Add keys that results of nfvae 0.1 lack, from the configuration."""
-    config = {} if config is None else config
-    defaults = {
-        "train_on_val": _trained_on_val(config),
-        "likelihood": look_up(config, "likelihood.name") or BERNOULLI,
-        "model": look_up(config, "model.name") or MLP,
-    }
-    for key, value in defaults.items():
-        content.setdefault(key, value)
-
-
-def _trained_on_val(config: Mapping[str, Any]) -> bool:
-    return look_up(config, "data.train_on_val") is True  # early files do not have the key
-
-
-def _check_same_run(file: Path, config: Mapping[str, Any], results: Results) -> None:
-    """Check that results.json was made with the settings of config.yaml."""
-    expected = {
-        "flow.name": results.flow,
-        "K": results.K,
-        "seed": results.seed,
-        "protocol": results.protocol,
-        "data.name": results.data,
-        "model.latent_dim": results.latent_dim,
-        "eval.checkpoint": results.checkpoint,
-        "eval.num_samples": results.num_importance_samples,
-    }
-    for name in ("binarization", "train_on_val"):  # options that some data sets lack
-        if name in config["data"]:
-            expected[f"data.{name}"] = getattr(results, name)
-    for key, value in expected.items():
-        if (found := look_up(config, key)) != value:
-            raise ResultsError(
-                f"{file} has {key}={one_line(found)}, but the results.json beside it was made with "
-                f"{key}={value}; restore the config.yaml of that run"
-            )
+def _entries(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of results.json that a configuration also has."""
+    flat = dict(flatten(config))
+    return {name: flat[key] for name, key in SAME.items() if key in flat}
 
 
 def read_evaluation(run: Run, file: Path) -> Run:
@@ -111,12 +93,19 @@ def read_evaluation(run: Run, file: Path) -> Run:
         raise ResultsError(
             f"{file} has split={found.split}, which does not match its name; rename it"
         )
-    results = run.results.model_copy(
-        update={name: getattr(found, name) for name in Measured.model_fields}
-    )
-    _check_up_to_date(run.results, results, found, file)
-    if run.config is None:
-        return Run(run.path, results, None)
+    own = run.results
+    results = own.model_copy(update={name: getattr(found, name) for name in Measured.model_fields})
+    expected = {
+        "step": (found.step, results.measured_step),
+        "data.binarization": (found.binarization, own.binarization),
+        "data.train_on_val": (found.train_on_val, own.train_on_val),
+    }
+    for key, (of_file, of_run) in expected.items():
+        if None not in (of_file, of_run) and of_file != of_run:
+            raise ResultsError(
+                f"{file} has {key}={of_file}, but the run's {found.checkpoint} checkpoint has "
+                f"{key}={of_run}; evaluate it again, or delete the file"
+            )
     settings = {
         "checkpoint": found.checkpoint,
         "num_samples": found.num_importance_samples,
@@ -124,57 +113,23 @@ def read_evaluation(run: Run, file: Path) -> Run:
         "seed": found.eval_seed,
     }
     known = {key: value for key, value in settings.items() if value is not None}
-    return Run(run.path, results, {**run.config, "eval": {**run.config["eval"], **known}})
-
-
-def _check_up_to_date(own: Results, results: Results, found: Evaluation, file: Path) -> None:
-    """Check that the evaluation has the run's final model and data."""
-    values = {
-        "step": (found.step, results.measured_step),
-        "data.binarization": (found.binarization, own.binarization),
-        "data.train_on_val": (found.train_on_val, own.train_on_val),
-    }
-    for key, (of_file, of_run) in values.items():
-        if None not in (of_file, of_run) and of_file != of_run:
-            raise ResultsError(
-                f"{file} has {key}={of_file}, but the run's {found.checkpoint} checkpoint has "
-                f"{key}={of_run}; evaluate it again, or delete the file"
-            )
+    config = run.config and {**run.config, "eval": {**run.config["eval"], **known}}
+    return Run(run.path, results, config, run.made)
 
 
 def read_unfinished(folder: Path) -> Unfinished | None:
-    """An unfinished run from its config.yaml and metrics.jsonl.
-
-    None if config.yaml is not that of a training run.
+    """An unfinished run from its config.yaml and metrics.jsonl; None for a folder of another kind.
 
     Raises:
         ResultsError, RunFolderError: a file is damaged.
     """
     file, metrics = folder / "config.yaml", folder / "metrics.jsonl"
-    config = _read_config(file)
-    if "trainer" not in config:
+    if "trainer" not in read_config_file(file):
         return None
+    config = _read_config(file)
     try:
-        content = {
-            "path": folder,
-            "conditions": Conditions(
-                data=config["data"]["name"],
-                binarization=config["data"].get("binarization", UNBINARIZED),
-                split="test",
-                train_on_val=_trained_on_val(config),
-                latent_dim=config["model"]["latent_dim"],
-                num_importance_samples=config["eval"]["num_samples"],
-                likelihood=config["likelihood"]["name"],
-            ),
-            "protocol": config.get("protocol"),
-            "flow": config["flow"]["name"],
-            "K": config["K"],
-            "seed": config["seed"],
-            "step": next((step for step, _ in latest(metrics)), 0),
-            **{key: config["trainer"][key] for key in ("max_epochs", "max_steps")},
-        }
-    except (KeyError, TypeError):
-        raise ResultsError(f"{file} is not the configuration of a run") from None
+        step = next((step for step, _ in latest(metrics)), 0)
     except OSError as error:
         raise ResultsError(f"{metrics} cannot be read: {error.strerror}") from None
-    return check(Unfinished, file, content)
+    content = {**config["trainer"], **_entries(config), "path": folder, "step": step}
+    return check(Unfinished, file, content | {"split": "test"})

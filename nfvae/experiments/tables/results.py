@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nfvae.experiments.configuration.sections import Name
 from nfvae.experiments.errors import ResultsError, one_line
@@ -14,53 +14,92 @@ from nfvae.experiments.storage.json_file import MAX_NUMBER
 
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
-Nats = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Real = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+NotNegative = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{8,128}$")]
-StandardError = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
+Line = Annotated[str, AfterValidator(one_line)]
 
 STRICT = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
-BERNOULLI, MLP = "bernoulli", "mlp"  # the only ones of nfvae 0.1, whose files do not name them
+# The only ones of nfvae 0.1, whose files do not name them.
+BERNOULLI, MLP, STANDARD_NORMAL = "bernoulli", "mlp", "standard_normal"
 
 
 class Conditions(NamedTuple):
     """Conditions that must be equal for numbers to be comparable."""
 
-    data: Name
-    binarization: Name
-    split: Name
+    data: str
+    binarization: str
+    split: str
     train_on_val: bool
-    latent_dim: Positive
-    num_importance_samples: Count
-    likelihood: Name = BERNOULLI
+    latent_dim: int
+    num_importance_samples: int
+    likelihood: str = BERNOULLI
+    data_digest: str | None = None
+    """Only where several data sets have the same name and binarization."""
 
-    @property
-    def training_data(self) -> str:
-        """The binarization, and whether the model was also trained on validation images."""
-        also = ", trained on the validation images too" if self.train_on_val else ""
-        how = "no" if self.binarization == "none" else self.binarization
-        return f"{how} binarization{also}"
+    def __str__(self) -> str:
+        """The conditions in words, for a caption."""
+        parts = [
+            {"mnist": "MNIST"}.get(self.data, self.data),
+            f"{'no' if self.binarization == 'none' else self.binarization} binarization",
+            f"data of sha256 {self.data_digest[:8]}…" if self.data_digest else "",
+            "trained on the validation images too" if self.train_on_val else "",
+            f"{self.likelihood} likelihood" if self.likelihood != BERNOULLI else "",
+            f"{self.split} split",
+            f"{self.latent_dim} latents",
+        ]
+        samples = self.num_importance_samples
+        nll = f"; NLL by importance sampling with S = {samples:,}" if samples else ""
+        return ", ".join(filter(None, parts)) + nll
 
     def parts(self, equals: str = "=") -> list[str]:
         """The conditions as texts, for example mnist, fixed, train_on_val, test, D=40, S=500."""
         likelihood = [] if self.likelihood == BERNOULLI else [self.likelihood]
         trained = ["train_on_val"] if self.train_on_val else []
+        digest = [f"sha256{equals}{self.data_digest[:8]}"] if self.data_digest else []
         sizes = {"D": self.latent_dim, "S": self.num_importance_samples}
         numbers = [f"{name}{equals}{size}" for name, size in sizes.items()]
-        return [self.data, self.binarization, *likelihood, *trained, self.split, *numbers]
+        return [self.data, self.binarization, *digest, *likelihood, *trained, self.split, *numbers]
 
 
-class Measured(BaseModel):
-    """Measurements of a model on a split; bounds are means over images, in nats per image."""
+class Identity(BaseModel):
+    """What a run is: its data, model and seed."""
 
     model_config = STRICT
 
-    neg_elbo: Nats
-    neg_elbo_se: StandardError  # over images
-    nll: Nats | None  # None without importance samples
-    nll_se: StandardError | None
+    data: Name
+    binarization: Name = "none"
+    split: Literal["train", "val", "test"]
+    train_on_val: bool = False
+    latent_dim: Positive
     num_importance_samples: Count
-    kl: Nats
+    likelihood: Name = BERNOULLI
+    protocol: Name | None = None
+    flow: Name
+    K: Count
+    seed: Count
+
+    @property
+    def conditions(self) -> Conditions:
+        """The conditions under which other results are comparable."""
+        return Conditions(*(getattr(self, name) for name in Conditions._fields[:-1]))
+
+
+class Measured(BaseModel):
+    """Measurements of a model on a split; means over images, in nats per image."""
+
+    model_config = STRICT
+
+    neg_elbo: Real
+    neg_elbo_se: NotNegative  # over images
+    nll: Real | None  # None without importance samples
+    nll_se: NotNegative | None
+    num_importance_samples: Count
+    kl: Real
+    sum_log_det: Real | None = None
     active_units: Count
+    neg_elbo_bits_per_dim: Real | None = None  # only of levels
+    bits_per_dim: Real | None = None
     split: Literal["train", "val", "test"]
     checkpoint: Literal["best", "last"]
     binarization: Name
@@ -84,21 +123,16 @@ class Evaluation(Measured):
     eval_seed: Count | None = None
 
 
-class Results(Measured):
+class Results(Identity, Measured):
     """results.json of a trained VAE."""
 
-    data: Name
-    train_on_val: bool = False
-    latent_dim: Positive
-    flow: Name
-    K: Count
-    seed: Count
-    protocol: Name | None = None
     steps: Positive
     best_step: Count | None = None
     num_parameters: Positive
-    likelihood: Name = BERNOULLI
     model: Name = MLP
+    prior: Name = STANDARD_NORMAL
+    beta: NotNegative = 1.0
+    free_bits: NotNegative = 0.0
     data_digest: Digest | None = None
 
     @property
@@ -111,10 +145,27 @@ class Results(Measured):
         """Number of updates of the measured model; None if the best step is unknown."""
         return self.best_step if self.checkpoint == "best" else self.steps
 
+
+class Made(BaseModel):
+    """How a run was made; files of earlier versions lack some of it."""
+
+    model_config = STRICT
+
+    train_seconds: NotNegative | None = None
+    device: Line | None = None
+    num_threads: Positive | None = None
+    precision: Line | None = None
+    compile: bool | Line | None = None
+    git_commit: Line | None = None
+    versions: dict[Line, Line] = {}
+
     @property
-    def conditions(self) -> Conditions:
-        """The conditions under which other results are comparable."""
-        return Conditions(*(getattr(self, name) for name in Conditions._fields))
+    def machine(self) -> str:
+        """For example "cpu, 1 thread, float32"; "" if nothing is known."""
+        threads = f"{self.num_threads} thread{'s' if self.num_threads != 1 else ''}"
+        compiled = "compiled" if self.compile else None
+        parts = [self.device, threads if self.num_threads else None, self.precision, compiled]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -124,22 +175,16 @@ class Run:
     path: Path
     results: Results
     config: Mapping[str, Any] | None
+    made: Made
 
 
-class Unfinished(BaseModel):
+class Unfinished(Identity):
     """A run with a config.yaml but no results.json, and the step that it has reached."""
 
-    model_config = STRICT
-
     path: Path
-    conditions: Conditions
-    protocol: Name | None
-    flow: Name
-    K: Count
-    seed: Count
     step: Count
-    max_steps: Positive | None
-    max_epochs: Positive | None
+    max_steps: Positive | None = None
+    max_epochs: Positive | None = None
 
     @property
     def budget(self) -> str:

@@ -6,25 +6,28 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nfvae.experiments.tables.cells import Cell
 from nfvae.experiments.tables.layout import QUANTITY_NAMES
-from nfvae.experiments.tables.published import PUBLISHED, Published
+from nfvae.experiments.tables.published import PUBLISHED, Published, number
 from nfvae.experiments.tables.results import BERNOULLI
 
 Value = str | int | float | None
-OPTIONAL: dict[str, Value] = {"likelihood": BERNOULLI, "variant": ""}  # column -> usual value
 
 
 def csv_text(cells: Iterable[Cell], published: Sequence[Published] = PUBLISHED) -> str:
     """One row per cell. Numbers have all digits; missing ones are empty.
 
-    The columns of OPTIONAL are left out if no cell needs them.
+    Columns without any value are left out, and the likelihood if it is always Bernoulli.
     """
     text = io.StringIO()
     rows = [dict(_row(cell, published)) for cell in cells]
-    names = list(rows[0]) if rows else []
-    for name, usual in OPTIONAL.items():
-        if rows and all(row[name] == usual for row in rows):
-            names.remove(name)
-    writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+    usual = {"likelihood": BERNOULLI}
+    names = {
+        name: None
+        for row in rows
+        for name, value in row.items()
+        if value not in (None, "", usual.get(name))
+    }
+    in_order = [name for name in (rows[0] if rows else ()) if name in names]
+    writer = csv.DictWriter(text, in_order, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -47,8 +50,10 @@ def _row(cell: Cell, published: Sequence[Published]) -> Iterator[tuple[str, Valu
     yield "nll_se", cell.standard_error("nll")
     yield "steps_min", cell.steps[0]
     yield "steps_max", cell.steps[1]
-    yield "num_parameters", cell.num_parameters
+    yield "train_seconds_mean", cell.train_seconds
+    yield "num_parameters", cell.first.num_parameters
     for source in published:
         values = source.values_for(cell)
-        for quantity in source.digits:
-            yield f"{source.key}_{quantity}", values.get(quantity)
+        for quantity in source.quantities:
+            printed = values.get(quantity)
+            yield f"{source.key}_{quantity}", None if printed is None else number(printed)

@@ -8,8 +8,13 @@ from nfvae.experiments.figures.pictures import (
     latent_plane,
     prior_samples,
     stack,
+    to_pixels,
     traversals,
 )
+from nfvae.flows import FLOWS
+from nfvae.likelihoods import Bernoulli, DiscretizedLogistic
+from nfvae.networks import mlp
+from nfvae.vae import VAE
 
 SHAPE = (4, 5)
 
@@ -71,3 +76,19 @@ def test_grids_above_each_other_keep_all_borders(tiny_vae):
     grid = prior_samples(tiny_vae(), torch.Generator(), 4, 3)
     height = 2 * (SHAPE[0] + 2)
     assert torch.equal(stack([grid[:, : height + 2], grid[:, height:]]), grid)
+
+
+@pytest.mark.parametrize(
+    ("shape", "likelihood", "expected"),
+    [
+        ((1, 4, 4), Bernoulli, [[255, 0], [128, 0]]),  # bits are ink on paper
+        ((1, 4, 4), DiscretizedLogistic, [[0, 255], [128, 255]]),  # levels are light
+        ((3, 4, 4), DiscretizedLogistic, [[[0] * 3, [255] * 3], [[128] * 3, [255] * 3]]),
+    ],
+)
+def test_pixels_look_as_the_data_do(shape, likelihood, expected):
+    options = likelihood()
+    encoder, decoder = mlp(shape, 2, options.parameters_per_channel, hidden=[4])
+    vae = VAE(encoder, FLOWS["none"](2, 0), decoder, options)
+    image = torch.tensor([[0.0, 1.0], [0.5, 2.0]]).expand(shape[0], 2, 2)
+    assert to_pixels(vae, image).tolist() == expected

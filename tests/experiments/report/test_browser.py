@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from nfvae.experiments.report.page import make_page
-from nfvae.experiments.tables import collect
+from nfvae.experiments.tables.collect import collect
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

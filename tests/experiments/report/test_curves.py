@@ -6,7 +6,7 @@ import pytest
 
 from nfvae.experiments.report import curves
 from nfvae.experiments.report.curves import run_curves, sweep_curves
-from nfvae.experiments.tables import collect
+from nfvae.experiments.tables.collect import collect
 
 
 @pytest.fixture

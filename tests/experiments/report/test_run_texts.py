@@ -1,7 +1,5 @@
-from pathlib import Path
-
-from nfvae.experiments.report.run_texts import choose_models, configuration, make_row, provenance
-from nfvae.experiments.tables import collect
+from nfvae.experiments.report.run_texts import choose_models, configuration, provenance, run_columns
+from nfvae.experiments.tables.collect import collect
 
 
 def test_best_of_every_flow_before_medians(tmp_path, write_run):
@@ -29,23 +27,23 @@ def test_configurations_are_split_into_varying_and_shared():
     assert "lr: 0.1" in configuration([first])[1]
 
 
-def test_provenance_names_every_value_once():
-    raw = [
-        {"git_commit": "a", "versions": {"torch": "2.6"}, "train_seconds": 1800.0},
-        {"git_commit": "b", "versions": {"torch": "2.6"}, "train_seconds": 1800.0},
-        {"git_commit": None, "num_parameters": 1000},
-    ]
-    assert provenance(raw) == [
-        ("commit", "a, b"),
+def test_provenance_names_every_value_once(tmp_path, write_run):
+    made = {"versions": {"torch": "2.6"}, "train_seconds": 1800.0, "device": "cpu"}
+    write_run("a", git_commit="a", **made)
+    write_run("b", git_commit="b", **made, num_threads=2, precision="float32", seed=1)
+    write_run("c", git_commit=None, num_parameters=2000, seed=2)
+    assert provenance(collect([tmp_path]).runs) == [
+        ("commit", "a; b"),
         ("versions", "torch 2.6"),
-        ("parameters", "1,000"),
+        ("trained on", "cpu; cpu, 2 threads, float32"),
+        ("parameters", "1,000 to 2,000"),
         ("training time, all runs", "1.00 h"),
     ]
 
 
 def test_a_row_of_an_older_file_has_gaps(tmp_path, write_run):
-    folder = write_run("run", nll=None, nll_se=None, num_importance_samples=0)
-    (run,) = collect([Path(folder)]).runs
-    row = make_row(run, {})
-    assert [row[name] for name in ("nll", "log_det", "minutes")] == ["–", "–", "–"]
-    assert row["neg_elbo"] == "90.00 ± 0.25"
+    changes = {"nll": None, "nll_se": None, "num_importance_samples": 0, "sum_log_det": None}
+    folder = write_run("run", **changes)
+    row = {column.head: column.entries for column in run_columns(collect([folder]).runs)}
+    assert [row[head] for head in ("NLL", "Σ log-det", "minutes")] == [("–",)] * 3
+    assert row["−ELBO"] == ("90.00 ± 0.25",)

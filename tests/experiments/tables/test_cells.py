@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from nfvae.experiments.tables import Estimate, collect, make_cells
+from nfvae.experiments.tables.cells import Estimate, make_cells
+from nfvae.experiments.tables.collect import collect
 
 
 @pytest.fixture
@@ -144,17 +145,48 @@ def test_a_configuration_of_0_1_equals_one_that_names_its_defaults(write_run, ce
 def test_values_that_look_alike_in_a_label_are_not_merged(write_run, cells_of):
     for name, value in (("a", "x" * 90), ("b", "x" * 91), ("c", "x")):
         write_run(name, config={"flow": {"size": value}})
-    labels = [cell.variant for cell in cells_of()]
-    assert len(set(labels)) == 3
-    assert all(len(label) < 100 for label in labels)
+    assert [len(cell.runs) for cell in cells_of()] == [1, 1, 1]
+    assert all(len(cell.variant) < 100 for cell in cells_of())
 
 
-def test_other_data_are_told_apart_only_where_both_say_which(write_run, cells_of):
+def test_other_data_of_one_name_are_another_table(write_run, cells_of):
     write_run("old", config={}, seed=0)
     write_run("new", config={}, seed=1, data_digest="ab" * 32)
     assert variants(cells_of()) == [("", [0, 1])]
     write_run("other", config={}, seed=2, data_digest="cd" * 32)
-    assert (f"data_digest={'cd' * 32}", [2]) in variants(cells_of())
+    assert [(cell.conditions.data_digest, cell.seeds) for cell in cells_of()] == [
+        (None, [0]),
+        ("ab" * 32, [1]),
+        ("cd" * 32, [2]),
+    ]
+    assert cells_of()[1].conditions.parts()[2] == "sha256=abababab"
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [({"model": "gated_conv"}, "model=gated_conv"), ({"prior": "gaussian_mixture"}, "prior=")],
+)
+@pytest.mark.parametrize("config", [None, {}])
+def test_other_networks_and_priors_are_named_also_at_another_k(
+    write_run, cells_of, changes, label, config
+):
+    sections = {name: {"name": value} for name, value in changes.items()} if config == {} else None
+    write_run("a", config=config)
+    write_run("b", config=sections, K=20, **changes)
+    usual, other = cells_of()
+    assert label in other.variant
+    assert label not in usual.variant
+
+
+def test_options_that_0_1_did_not_have_make_no_variant(write_run, cells_of):
+    write_run("old", config={}, seed=0)
+    new = {
+        "model": {"name": "mlp", "dropout": 0.0},
+        "prior": {"name": "standard_normal"},
+        "objective": {"beta": 1.0, "free_bits": 0.0},
+    }
+    write_run("new", config=new, seed=1)
+    assert variants(cells_of()) == [("", [0, 1])]
 
 
 def test_another_likelihood_is_another_table(write_run, cells_of):

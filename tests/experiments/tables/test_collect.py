@@ -6,7 +6,7 @@ import yaml
 
 from nfvae.errors import NfvaeError
 from nfvae.experiments.errors import ResultsError
-from nfvae.experiments.tables import collect
+from nfvae.experiments.tables.collect import collect
 
 
 def refusal(folder, error=NfvaeError):

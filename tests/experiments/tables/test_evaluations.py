@@ -5,7 +5,8 @@ import json
 import pytest
 
 from nfvae.experiments.commands.table import table
-from nfvae.experiments.tables import collect, make_cells
+from nfvae.experiments.tables.cells import make_cells
+from nfvae.experiments.tables.collect import collect
 
 AGAIN = {
     "neg_elbo": 90.5,

@@ -4,7 +4,9 @@ import pytest
 
 from nfvae.experiments.figures.length import length_figure
 from nfvae.experiments.figures.style import pixels
-from nfvae.experiments.tables import PUBLISHED, collect, make_cells
+from nfvae.experiments.tables.cells import make_cells
+from nfvae.experiments.tables.collect import collect
+from nfvae.experiments.tables.published import PUBLISHED
 
 LENGTHS = {("none", 0): 94.0, ("planar", 10): 92.0, ("planar", 20): 91.0}
 
@@ -42,7 +44,9 @@ def test_published_values_are_dotted_in_their_flows_colour(cells_of):
     figure = length_figure(cells_of())
     dotted = [line for line in figure.axes[0].lines if line.get_linestyle() == ":"]
     values = PUBLISHED[0].values
-    wanted = [(K, values[flow, K]["neg_elbo"]) for flow, K in values if flow in ("none", "planar")]
+    wanted = [
+        (K, float(values[flow, K]["neg_elbo"])) for flow, K in values if flow in ("none", "planar")
+    ]
     (line,) = dotted
     assert [tuple(point) for point in line.get_xydata()] == wanted
     (planar,) = [line for line in figure.axes[0].lines if line.get_linestyle() == "-"]

@@ -6,21 +6,24 @@ import re
 
 import pytest
 
-from nfvae.experiments.tables import Published, collect, make_cells, make_tables
+from nfvae.experiments.tables.cells import make_cells
+from nfvae.experiments.tables.collect import collect
 from nfvae.experiments.tables.latex import latex
+from nfvae.experiments.tables.layout import make_tables
 from nfvae.experiments.tables.markdown import markdown
+from nfvae.experiments.tables.published import Published
 from nfvae.experiments.tables.spreadsheet import csv_text
 
 PAPER = Published(
     key="paper_1999",
     label="A & B 1999",
     data="mnist",
-    binarizations=frozenset({"fixed"}),
+    binarization="fixed",
     latent_dim=40,
     min_updates=50_000,
     protocol="A & B, S = 7",
-    digits={"neg_elbo": 2, "nll": 1},
-    values={("none", 0): {"neg_elbo": 96.5, "nll": 90.0}, ("nice", 10): {"neg_elbo": 95.0}},
+    values={("none", 0): {"neg_elbo": "96.50", "nll": "90.0"}, ("nice", 10): {"neg_elbo": "95.00"}},
+    others={"none, other prior": {"nll": "89.1 ± 0.2"}},
 )
 
 MARKDOWN = """\
@@ -28,26 +31,30 @@ MNIST, fixed binarization, test split, 40 latents; NLL by importance sampling wi
 nats per image: mean ± sample standard deviation over n training seeds. gap = −ELBO − NLL estimates
 KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior.
 
-| flow | K | −ELBO | NLL | gap | KL | active units | updates | n | A & B 1999 −ELBO | A & B 1999 NLL |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| none | 0 | 94.00 | 88.25 | 5.75 | 26.00 | 20 | 50,000 | 1 | 96.50 | 90.0 |
-| sylvester_x | 10 | 91.00 ± 1.41 | 86.00 ± 0.00 | 5.00 ± 1.41 | 26.00 ± 0.00 | 20.5 ± 0.7 | 40,000–50,000 | 2 | – | – |
+| flow | K | −ELBO | NLL | gap | KL | active units | parameters | updates | minutes | n | A & B 1999 −ELBO | A & B 1999 NLL |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| none | 0 | 94.00 | 88.25 | 5.75 | 26.00 | 20 | 1,000 | 50,000 | – | 1 | 96.50 | 90.0 |
+| sylvester_x | 10 | 91.00 ± 1.41 | 86.00 ± 0.00 | 5.00 ± 1.41 | 26.00 ± 0.00 | 20.5 ± 0.7 | 1,000 | 40,000–50,000 | 15.5 | 2 | – | – |
+| none, other prior | – | – | – | – | – | – | – | – | – | – | – | 89.1 ± 0.2 |
 
 Protocol ours: `optim=adam optim.lr=0.001 model.hidden=[400] model.activation=silu
 eval.checkpoint=best`, `flow=sylvester_x flow.M=16`.
 
-A & B 1999: A & B, S = 7.
+Trained on: not recorded (1 run); cpu, 2 threads, float32, compiled (2 runs).
+
+A & B 1999: A & B, S = 7. Like for like: the same bits, training images and number of latents.
 """  # noqa: E501
 
 LATEX = r"""
-\begin{tabular}{lrrrrrrrrrr}
+\begin{tabular}{lrrrrrrrrrrrr}
 \toprule
-\multicolumn{9}{c}{} & \multicolumn{2}{c}{A \& B 1999} \\
-\cmidrule(lr){10-11}
-flow & K & $-$ELBO & NLL & gap & KL & active units & updates & n & $-$ELBO & NLL \\
+\multicolumn{11}{c}{} & \multicolumn{2}{c}{A \& B 1999} \\
+\cmidrule(lr){12-13}
+flow & K & $-$ELBO & NLL & gap & KL & active units & parameters & updates & minutes & n & $-$ELBO & NLL \\
 \midrule
-none & 0 & 94.00 & 88.25 & 5.75 & 26.00 & 20 & 50,000 & 1 & 96.50 & 90.0 \\
-sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.00 $\pm$ 0.00 & 20.5 $\pm$ 0.7 & 40,000--50,000 & 2 & -- & -- \\
+none & 0 & 94.00 & 88.25 & 5.75 & 26.00 & 20 & 1,000 & 50,000 & -- & 1 & 96.50 & 90.0 \\
+sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.00 $\pm$ 0.00 & 20.5 $\pm$ 0.7 & 1,000 & 40,000--50,000 & 15.5 & 2 & -- & -- \\
+none, other prior & -- & -- & -- & -- & -- & -- & -- & -- & -- & -- & -- & 89.1 $\pm$ 0.2 \\
 \bottomrule
 \end{tabular}
 """  # noqa: E501
@@ -56,7 +63,8 @@ sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.0
 @pytest.fixture
 def cells(write_run, tmp_path):
     write_run("n", config={}, flow="none", K=0, neg_elbo=94.0, nll=88.25)
-    sylvester = {"flow": "sylvester_x", "config": {"flow": {"M": 16}}}
+    sylvester = {"flow": "sylvester_x", "config": {"flow": {"M": 16}}, "train_seconds": 930.0}
+    sylvester |= {"device": "cpu", "num_threads": 2, "precision": "float32", "compile": True}
     write_run("a", **sylvester, seed=0, neg_elbo=90.0)
     write_run("b", **sylvester, seed=4, neg_elbo=92.0, active_units=21, steps=40000)
     return make_cells(collect([tmp_path]).runs)
@@ -111,6 +119,7 @@ def test_csv_has_every_digit(cells):
             "steps_min": "40000",
             "steps_max": "50000",
             "num_parameters": "1000",
+            "train_seconds_mean": "930.0",
             "paper_1999_neg_elbo": "",
         }
         == sylvester
@@ -122,7 +131,7 @@ def test_one_table_for_each_set_of_conditions(write_run, tmp_path):
     write_run("b", binarization="dynamic", num_importance_samples=500)
     write_run("c", nll=None, nll_se=None, num_importance_samples=0)
     write_run("d", train_on_val=True)
-    tables = make_tables(make_cells(collect([tmp_path]).runs))
+    tables = make_tables(make_cells(collect([tmp_path]).runs), [])
     captions = [table.caption.partition(". ")[0] for table in tables]
     assert captions == [
         "MNIST, dynamic binarization, test split, 40 latents; NLL by importance sampling with "
@@ -178,10 +187,12 @@ def test_notes_list_all_values_and_name_unknown_settings(write_run, tmp_path):
     [
         {"latent_dim": 20},
         {"data": "omniglot"},
-        {"binarization": "dynamic"},
+        {"binarization": "none"},
         {"split": "val"},
         {"steps": 2000},
         {"likelihood": "normal"},
+        {"model": "gated_conv"},
+        {"prior": "gaussian_mixture"},
     ],
 )
 def test_published_values_are_shown_only_where_they_compare(write_run, tmp_path, other):
@@ -189,6 +200,78 @@ def test_published_values_are_shown_only_where_they_compare(write_run, tmp_path,
     (table,) = make_tables(make_cells(collect([tmp_path]).runs))
     assert {column.source for column in table.columns} == {""}
     assert "rezende" not in csv_text(make_cells(collect([tmp_path]).runs)).splitlines()[1]
+
+
+def test_what_is_not_like_for_like_is_marked(write_run, tmp_path):
+    for binarization in ("fixed", "static", "dynamic"):
+        write_run(f"{binarization}", flow="none", K=0, binarization=binarization)
+        write_run(
+            f"{binarization}v", flow="none", K=0, binarization=binarization, train_on_val=True
+        )
+    tables = make_tables(make_cells(collect([tmp_path]).runs))
+    sources = {
+        table.caption.partition(", test split")[0].removeprefix("MNIST, "): sorted(
+            {column.source for column in table.columns} - {""}
+        )
+        for table in tables
+    }
+    also = ", trained on the validation images too"
+    assert sources == {
+        "dynamic binarization": ["Norouzi 2020"],
+        f"dynamic binarization{also}": ["Norouzi 2020†"],
+        "fixed binarization": ["R&M 2015†"],
+        f"fixed binarization{also}": ["R&M 2015†"],
+        "static binarization": ["R&M 2015", "reproduction"],
+        f"static binarization{also}": ["R&M 2015†", "reproduction†"],
+    }
+    notes = [table.notes[-1].partition("±0.03. ")[2] for table in tables]
+    assert "† Not like for like: fixed bits here, static bits there." in notes
+    assert (
+        "† Not like for like: fixed bits here, static bits there; trained on the validation images "
+        "here, not there." in notes
+    )
+    (dynamic, *_) = tables
+    assert [column.entries for column in dynamic.columns if column.source] == [
+        ("84.45 ± 0.12", "82.43 ± 0.06", "82.09 ± 0.18")
+    ]
+    assert dynamic.columns[0].entries == ("none", "none, VampPrior", "none, exemplar prior")
+
+
+def test_published_models_stand_below_flows_alone(write_run, tmp_path):
+    write_run("a", binarization="dynamic")
+    (table,) = make_tables(make_cells(collect([tmp_path]).runs))
+    assert table.columns[-1].entries == ("–", "82.43 ± 0.06", "82.09 ± 0.18")
+
+
+def test_levels_have_bits_per_dimension(write_run, tmp_path):
+    levels = {"data": "frey_faces", "binarization": "none", "likelihood": "categorical"}
+    bits = {"neg_elbo_bits_per_dim": 4.5678, "bits_per_dim": 4.4}
+    write_run("a", {}, **levels, **bits)
+    write_run("b", {}, **levels, **(bits | {"bits_per_dim": 4.5}), seed=1)
+    write_run("bits")
+    with_bits, without = make_tables(make_cells(collect([tmp_path]).runs))
+    shown = {column.head: column.entries for column in with_bits.columns}
+    assert shown["−ELBO, bits/dim"] == ("4.568 ± 0.000",)
+    assert shown["NLL, bits/dim"] == ("4.450 ± 0.071",)
+    assert "bits/dim = nats / (C·H·W·log 2)." in with_bits.caption
+    assert "bits" not in without.caption + "".join(column.head for column in without.columns)
+    assert latex([with_bits]).isascii()
+
+
+def test_a_run_with_another_objective_is_told(write_run, tmp_path):
+    write_run("a", {}, seed=0)
+    write_run("b", {"objective": {"beta": 0.5, "free_bits": 0.0}}, beta=0.5, free_bits=0.0, K=20)
+    write_run("c", beta=1.0, free_bits=0.1, K=30)
+    (table,) = make_tables(make_cells(collect([tmp_path]).runs), [])
+    assert table.columns[2].entries == (
+        "–",
+        "objective.beta=0.5",
+        "objective.free_bits=0.1",
+    )
+    (note,) = [note for note in table.notes if note.startswith("Not trained on the ELBO")]
+    assert "planar K=20 with `objective.beta=0.5 objective.free_bits=0`" in note
+    assert "planar K=30 with `objective.beta=1 objective.free_bits=0.1`" in note
+    assert "K=10" not in note
 
 
 HOSTILE = "a`\\input{/etc/passwd}|b\n# c\x1b[31m$&%^~"
@@ -204,7 +287,7 @@ def test_settings_reach_no_table_unescaped(write_run, tmp_path):
     assert not re.search(r"(?<!\\)[#%&^~](?!\\|[ a-z0-9$-])", source.partition("\n")[2])
     text = markdown(tables)
     rows = [line for line in text.splitlines() if line.startswith("| planar")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12}
     assert "`" not in rows[0].replace("\\`", "")
     notes = text.partition("Protocol ours")[2]
     assert notes.count("`") == 4

@@ -52,11 +52,15 @@ def test_reports_what_is_unfinished_and_missing(runs, capsys):
     assert table([str(runs)]) == 0
     output = capsys.readouterr()
     assert output.err.splitlines() == [
-        f"unfinished  {runs}/planar20s1: at step 700, of 50000 steps",
+        f"unfinished  {runs}/planar20s1: at step 700 of 50000 steps: running, or interrupted",
         "missing     every seed of flow=nice K=20 "
         "(mnist, fixed, test, D=40, S=5000, protocol=ours)",
     ]
     assert "unfinished" not in output.out
+    (runs / "planar20s1" / "failure.txt").write_text("loss was not finite\n")
+    assert table([str(runs)]) == 0
+    assert "failed      " in (told := capsys.readouterr().err)
+    assert "at step 700 of 50000 steps: loss was not finite" in told
 
 
 def test_a_missing_seed_is_printed_as_overrides(runs, capsys):
@@ -124,7 +128,8 @@ def test_nothing_complete(tmp_path, write_unfinished, capsys):
     with pytest.raises(ResultsError, match=r"no complete run below .* ends with results\.json"):
         table([str(tmp_path)])
     output = capsys.readouterr().err
-    assert output == f"unfinished  {tmp_path}/cut: at step 0, of 50000 steps\n"
+    reason = "at step 0 of 50000 steps: running, or interrupted"
+    assert output == f"unfinished  {tmp_path}/cut: {reason}\n"
 
 
 def test_a_damaged_run_writes_nothing(runs, tmp_path, capsys):

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.tables import collect, find_missing, make_cells
-from nfvae.experiments.tables.missing import OUTSIDE_GRID
+from nfvae.experiments.tables.cells import make_cells
+from nfvae.experiments.tables.collect import collect
+from nfvae.experiments.tables.problems import OUTSIDE_GRID, find_missing
 
 CONF = Path(__file__).parents[3] / "conf"
 

@@ -1,24 +1,30 @@
-"""Find runs that are missing from a grid of flow × K × seed."""
+"""What is wrong with the runs below some folders: failed, incomplete and missing ones."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 from itertools import groupby, product
+from typing import NamedTuple
 
+from nfvae.experiments.errors import printable
+from nfvae.experiments.storage.failure import read_failure
 from nfvae.experiments.tables.cells import Cell
+from nfvae.experiments.tables.collect import Collected
 from nfvae.experiments.tables.results import Conditions, Unfinished
 
 # Families whose K is fixed or determined by other options.
 OUTSIDE_GRID = {"none", "full_rank", "compose"}
 
 
-@dataclass(frozen=True)
-class Missing:
-    """Seeds of a model that have neither results nor an unfinished run.
+class Problem(NamedTuple):
+    """Something that is wrong or missing."""
 
-    Attributes:
-        whole: whether the model has no run at all.
-    """
+    kind: str
+    where: str
+    detail: str = ""
+
+
+class Missing(NamedTuple):
+    """Seeds of a model that have neither results nor an unfinished run."""
 
     conditions: Conditions
     protocol: str | None
@@ -26,6 +32,26 @@ class Missing:
     K: int
     seeds: tuple[int, ...]
     whole: bool
+    """Whether the model has no run at all."""
+
+
+def find_problems(found: Collected, cells: Iterable[Cell]) -> list[Problem]:
+    """Failed runs, incomplete runs, missing runs, and skipped files, in this order.
+
+    Args:
+        found: the runs.
+        cells: cells of the complete runs.
+    """
+    problems = []
+    for run in found.unfinished:
+        reason = read_failure(run.path)
+        kind = "unfinished" if reason is None else "failed"
+        detail = f"at step {run.step:,} of {run.budget}: {reason or 'running, or interrupted'}"
+        problems.append(Problem(kind, printable(str(run.path)), detail))
+    problems.sort(key=lambda problem: problem.kind != "failed")
+    missing = find_missing(cells, found.unfinished)
+    problems += [Problem("missing", line) for line in describe_missing(missing)]
+    return problems + [Problem("left out", printable(line)) for line in found.warnings]
 
 
 def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> list[Missing]:
@@ -40,7 +66,7 @@ def find_missing(cells: Iterable[Cell], unfinished: Iterable[Unfinished]) -> lis
         grids[cell.conditions, cell.protocol][cell.flow, cell.K].update(cell.seeds)
     for run in unfinished:
         grids[run.conditions, run.protocol][run.flow, run.K].add(run.seed)
-    order = sorted(grids, key=lambda grid: (grid[0], grid[1] or ""))
+    order = sorted(grids, key=str)
     return [missing for grid in order for missing in _missing_from(*grid, grids[grid])]
 
 
@@ -69,10 +95,8 @@ def describe_missing(missing: Iterable[Missing]) -> list[str]:
     """A line for each model that lacks seeds, and one for all models without any run."""
     lines = []
     for (conditions, protocol), group in groupby(missing, lambda m: (m.conditions, m.protocol)):
-        grid = ", ".join(conditions.parts())
-        if protocol is not None:
-            grid += f", protocol={protocol}"
-        absent = list(group)
+        parts = [*conditions.parts(), *([] if protocol is None else [f"protocol={protocol}"])]
+        grid, absent = ", ".join(parts), list(group)
         lines += [
             f"flow={m.flow} K={m.K} seed={','.join(map(str, m.seeds))} ({grid})"
             for m in absent
