@@ -87,11 +87,11 @@ def _table(conditions: Conditions, cells: list[Cell], published: Sequence[Publis
         column("K", lambda cell: str(cell.K)),
         column("variant", lambda cell: cell.variant or NOTHING, True),
         *map(measured, QUANTITY_NAMES),
+        column("n", lambda cell: str(len(cell.runs))),
+        *(printed(source, quantity) for source in sources for quantity in source.quantities),
         column("parameters", lambda cell: f"{cell.first.num_parameters:,}"),
         column("updates", lambda cell: "–".join(f"{n:,}" for n in dict.fromkeys(cell.steps))),
         column("minutes", _minutes),
-        column("n", lambda cell: str(len(cell.runs))),
-        *(printed(source, quantity) for source in sources for quantity in source.quantities),
     ]
     notes = [
         ("Settings" if protocol is None else f"Protocol {protocol}")

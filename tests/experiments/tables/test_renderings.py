@@ -31,11 +31,11 @@ MNIST, fixed binarization, test split, 40 latents; NLL by importance sampling wi
 nats per image: mean ± sample standard deviation over n training seeds. gap = −ELBO − NLL estimates
 KL(q(z|x) ‖ p(z|x)) from below; KL is to the prior.
 
-| flow | K | −ELBO | NLL | gap | KL | active units | parameters | updates | minutes | n | A & B 1999 −ELBO | A & B 1999 NLL |
+| flow | K | −ELBO | NLL | gap | KL | active units | n | A & B 1999 −ELBO | A & B 1999 NLL | parameters | updates | minutes |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| none | 0 | 94.00 | 88.25 | 5.75 | 26.00 | 20 | 1,000 | 50,000 | – | 1 | 96.50 | 90.0 |
-| sylvester_x | 10 | 91.00 ± 1.41 | 86.00 ± 0.00 | 5.00 ± 1.41 | 26.00 ± 0.00 | 20.5 ± 0.7 | 1,000 | 40,000–50,000 | 15.5 | 2 | – | – |
-| none, other prior | – | – | – | – | – | – | – | – | – | – | – | 89.1 ± 0.2 |
+| none | 0 | 94.00 | 88.25 | 5.75 | 26.00 | 20 | 1 | 96.50 | 90.0 | 1,000 | 50,000 | – |
+| sylvester_x | 10 | 91.00 ± 1.41 | 86.00 ± 0.00 | 5.00 ± 1.41 | 26.00 ± 0.00 | 20.5 ± 0.7 | 2 | – | – | 1,000 | 40,000–50,000 | 15.5 |
+| none, other prior | – | – | – | – | – | – | – | – | 89.1 ± 0.2 | – | – | – |
 
 Protocol ours: `optim=adam optim.lr=0.001 model.hidden=[400] model.activation=silu
 eval.checkpoint=best`, `flow=sylvester_x flow.M=16`.
@@ -48,13 +48,13 @@ A & B 1999: A & B, S = 7. Like for like: the same bits, training images and numb
 LATEX = r"""
 \begin{tabular}{lrrrrrrrrrrrr}
 \toprule
-\multicolumn{11}{c}{} & \multicolumn{2}{c}{A \& B 1999} \\
-\cmidrule(lr){12-13}
-flow & K & $-$ELBO & NLL & gap & KL & active units & parameters & updates & minutes & n & $-$ELBO & NLL \\
+\multicolumn{8}{c}{} & \multicolumn{2}{c}{A \& B 1999} & \multicolumn{3}{c}{} \\
+\cmidrule(lr){9-10}
+flow & K & $-$ELBO & NLL & gap & KL & active units & n & $-$ELBO & NLL & parameters & updates & minutes \\
 \midrule
-none & 0 & 94.00 & 88.25 & 5.75 & 26.00 & 20 & 1,000 & 50,000 & -- & 1 & 96.50 & 90.0 \\
-sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.00 $\pm$ 0.00 & 20.5 $\pm$ 0.7 & 1,000 & 40,000--50,000 & 15.5 & 2 & -- & -- \\
-none, other prior & -- & -- & -- & -- & -- & -- & -- & -- & -- & -- & -- & 89.1 $\pm$ 0.2 \\
+none & 0 & 94.00 & 88.25 & 5.75 & 26.00 & 20 & 1 & 96.50 & 90.0 & 1,000 & 50,000 & -- \\
+sylvester\_x & 10 & 91.00 $\pm$ 1.41 & 86.00 $\pm$ 0.00 & 5.00 $\pm$ 1.41 & 26.00 $\pm$ 0.00 & 20.5 $\pm$ 0.7 & 2 & -- & -- & 1,000 & 40,000--50,000 & 15.5 \\
+none, other prior & -- & -- & -- & -- & -- & -- & -- & -- & 89.1 $\pm$ 0.2 & -- & -- & -- \\
 \bottomrule
 \end{tabular}
 """  # noqa: E501
@@ -240,7 +240,8 @@ def test_what_is_not_like_for_like_is_marked(write_run, tmp_path):
 def test_published_models_stand_below_flows_alone(write_run, tmp_path):
     write_run("a", binarization="dynamic")
     (table,) = make_tables(make_cells(collect([tmp_path]).runs))
-    assert table.columns[-1].entries == ("–", "82.43 ± 0.06", "82.09 ± 0.18")
+    (column,) = [column for column in table.columns if column.source]
+    assert column.entries == ("–", "82.43 ± 0.06", "82.09 ± 0.18")
 
 
 def test_levels_have_bits_per_dimension(write_run, tmp_path):
