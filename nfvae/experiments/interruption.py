@@ -10,6 +10,8 @@ from nfvae.errors import StopTraining
 EXIT_STATUS = 75  # EX_TEMPFAIL: try again later
 INTERRUPTED = 128 + signal.SIGINT  # the convention of shells
 
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
 _received: signal.Signals | None = None
 
 
@@ -54,10 +56,19 @@ def stop_on_signals() -> Iterator[StopRequest]:
         request.signal = signal.Signals(number)
         record_signal(request.signal)
 
-    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    before = {number: signal.signal(number, handle) for number in handled}
+    before = {number: signal.signal(number, handle) for number in HANDLED}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_undisturbed() -> int:
+    """Ignore signals from now on; returns the exit status of a run that is saved.
+
+    Schedulers repeat a signal, which could otherwise end the process with another status.
+    """
+    for number in HANDLED:
+        signal.signal(number, signal.SIG_IGN)
+    return EXIT_STATUS

@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from nfvae.experiments.commands.report import report
+from nfvae.experiments.commands.status import status
 from nfvae.experiments.commands.table import table
 
 from ..experiments.processes import environment
 from .pages import HOW_TO, PAGES, README, ROOT, blocks, commands
 
-OWN_OPTIONS = {"table": table, "report": report}
+OWN_OPTIONS = {"table": table, "report": report, "status": status}
 FEW = (
     *("trainer.max_steps=4", "trainer.val_every=4", "trainer.progress=false"),
     *("eval.elbo_draws=1", "eval.num_samples=0"),

@@ -29,6 +29,8 @@ REFUSED = [
     ("+hydra.job_logging.formatters.x={(): pathlib.Path.cwd}", "cannot be read", "quotes"),
     ("+hydra.job_logging.formatters.x.format=ext://this.s", "hydra.job_logging", "none"),
     ("hydra.job_logging.root={level:ext://this.s}", "hydra.job_logging", "none"),
+    ("cluster=slurm hydra.launcher.setup=[id]", "hydra.launcher.setup", "any code"),
+    ('cluster=slurm hydra.launcher.comment="a\nid"', "line breaks", "any code"),
     ("--experimental-rerun config.pickle", "--experimental-rerun", "any code"),
     ("+hydra.job.env_set.LD_PRELOAD=x.so", "LD_PRELOAD", "any code"),
     ("--nonsense", "--nonsense is not an option", "--help"),

@@ -10,6 +10,7 @@ COMMANDS = {
     "evaluate": "Measure a trained run again: −ELBO and NLL on a split",
     "table": "Print tables of runs as in the papers, or write them as Markdown, LaTeX and CSV",
     "report": "Make one HTML page about a run or a sweep",
+    "status": "Print the state of runs: waiting, running, saved, failed or complete",
     "picture": "Draw reconstructions and samples of a run",
     "posterior_2d": "Draw q(z|x) and p(z|x), for runs with two latents",
     "fit_energy": "Fit a flow to a 2-D energy",

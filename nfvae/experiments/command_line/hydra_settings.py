@@ -13,6 +13,7 @@ from nfvae.experiments.errors import ConfigError, one_line
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher."
 LAUNCHERS = {
     "processes": "hydra_plugins.nfvae.ProcessLauncher",
+    "array": "hydra_plugins.nfvae.ArrayLauncher",
     "basic": "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
     "joblib": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
     "submitit_local": f"{SUBMITIT}LocalLauncher",
@@ -26,6 +27,12 @@ SWEEPERS = {
 }
 SAMPLERS = "optuna.samplers."  # the only kind of object that a sweeper's settings may name
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "NOTSET")
+# The launchers' numbers, and what null means.
+COUNTS = {
+    "num_workers": ", or null: one run per core, or per GPU",
+    "runs_per_gpu": "",
+    "runs_per_task": "",
+}
 RESERVED = ("NFVAE_", "PYTHON", "LD_", "DYLD_")
 
 
@@ -69,8 +76,8 @@ def check_settings(settings: DictConfig, command: str) -> None:
             )
     _check_plugin("launcher", raw["launcher"], LAUNCHERS)
     _check_plugin("sweeper", raw["sweeper"], SWEEPERS)
-    if raw["launcher"]["_target_"] == LAUNCHERS["processes"]:
-        _check_processes(raw["launcher"].get("num_workers"), command)
+    resolved = OmegaConf.to_container(settings.launcher, resolve=True)
+    _check_launcher(cast(dict[str, Any], resolved), command)
     for section, key in (("run", "dir"), ("sweep", "dir"), ("sweep", "subdir")):
         if raw[section][key] != ".":
             raise ConfigError(
@@ -78,9 +85,9 @@ def check_settings(settings: DictConfig, command: str) -> None:
                 "Hydra's folders; use run.dir to choose a run's folder"
             )
     if raw["mode"] == RunMode.RUN:
-        for override in raw["overrides"]["hydra"]:
+        for override in raw["overrides"]["hydra"] + raw["overrides"]["task"]:
             name = override.lstrip("+~")
-            if name.startswith(("hydra/launcher", "hydra/sweeper", "hydra.launcher")):
+            if name.startswith(("hydra/launcher", "hydra/sweeper", "hydra.launcher", "cluster=")):
                 raise ConfigError(f"{one_line(override)} applies to sweeps only; add -m")
 
 
@@ -102,15 +109,26 @@ def _check_plugin(kind: str, config: dict[str, Any], allowed: dict[str, str]) ->
         )
 
 
-def _check_processes(workers: object, command: str) -> None:
-    if command != "train":
+def _check_launcher(launcher: dict[str, Any], command: str) -> None:
+    name = next(name for name, target in LAUNCHERS.items() if target == launcher["_target_"])
+    if name in ("processes", "array") and command != "train":
         raise ConfigError(
-            "hydra/launcher=processes supports train only; use hydra/launcher=basic or joblib"
+            f"hydra/launcher={name} supports train only; use hydra/launcher=basic or joblib"
         )
-    if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
+    for key in COUNTS.keys() & launcher.keys():
+        value, null = launcher[key], COUNTS[key]
+        if not (value is None and null) and (type(value) is not int or not 1 <= value <= 1024):
+            raise ConfigError(
+                f"hydra.launcher.{key}={one_line(value)} should be a number from 1 to 1024{null}"
+            )
+    if name == "array" and not (isinstance(launcher["dir"], str) and launcher["dir"]):
+        raise ConfigError(f"hydra.launcher.dir={one_line(launcher['dir'])} should name a folder")
+    sbatch = launcher.get("additional_parameters") or {}
+    texts = [*launcher.values(), *sbatch.keys(), *sbatch.values()]
+    if launcher.get("setup") or any(isinstance(text, str) and "\n" in text for text in texts):
         raise ConfigError(
-            f"hydra.launcher.num_workers={one_line(workers)} should be a number from 1 to 1024, or "
-            "null: one run per core"
+            "hydra.launcher.setup and line breaks could run any code in a job and are not "
+            "supported; set up the environment in the shell that submits it"
         )
 
 

@@ -20,7 +20,7 @@ def parse_folders(doc: str | None, arguments: Sequence[str], out: str) -> Namesp
     """`folder`, `out` and `published`; `doc` is the module's docstring, "NAME: description"."""
     parser = OneLineParser(description=(doc or "").partition(": ")[2])
     help = "runs, or folders with runs below"
-    parser.add_argument("folder", nargs="+", type=_runs_folder, help=help)
+    parser.add_argument("folder", nargs="+", type=runs_folder, help=help)
     parser.add_argument("--out", type=_path, help=out)
     help = "leave out published values"
     parser.add_argument("--no-published", dest="published", action="store_false", help=help)
@@ -42,6 +42,6 @@ def _path(text: str) -> Path:
         raise ArgumentTypeError(f"{text!r}: no such user") from None
 
 
-def _runs_folder(text: str) -> Path:
+def runs_folder(text: str) -> Path:
     """A folder, as FOLDER or as run=FOLDER, which evaluate.py takes."""
     return _path(text if Path(text).exists() else text.removeprefix("run=").strip("'\""))

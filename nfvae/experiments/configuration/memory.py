@@ -1,5 +1,6 @@
 """Check that a run fits into memory, before anything is built."""
 
+import json
 import os
 import resource
 from collections.abc import Mapping
@@ -47,8 +48,20 @@ class ModelSize(NamedTuple):
     """Stored for the backward pass, for each sample of z."""
 
 
+_SIZES: dict[str, ModelSize] = {}
+"""Sizes by model, which the runs of a sweep share."""
+
+
 def model_size(config: Config, image_shape: ImageShape) -> ModelSize:
     """Sizes of the model that a configuration describes."""
+    model = config.model_dump(include={"model", "flow", "K", "likelihood", "prior"})
+    key = json.dumps([model, image_shape])
+    if key not in _SIZES:
+        _SIZES[key] = _measured(config, image_shape)
+    return _SIZES[key]
+
+
+def _measured(config: Config, image_shape: ImageShape) -> ModelSize:
     dim, K = config.latent_dim, config.K
     flow = flow_size(config.flow, dim, K)
     without_flow = config.model_copy(update={"flow": {"name": "none"}, "K": 0})

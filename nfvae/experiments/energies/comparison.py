@@ -13,7 +13,7 @@ from nfvae.experiments.configuration.config import NumTransforms
 from nfvae.experiments.configuration.sections import Section
 from nfvae.experiments.energies.task import EnergyName, FitTask, read_results
 from nfvae.experiments.interruption import StopRequest
-from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
+from nfvae.experiments.launching.processes import Job, Outcome, Place, run_jobs
 
 # -P: files in the current folder cannot replace modules of the same name.
 WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.energies.worker")
@@ -89,7 +89,7 @@ def run_tasks(
         for task in sorted(tasks, key=lambda task: -task.K)
         if not read(task)
     }
-    outcomes = run_jobs(jobs, num_workers, stop, _OnDone(lambda job: read(jobs[job])))
+    outcomes = run_jobs(jobs, [Place()] * num_workers, stop, _OnDone(lambda job: read(jobs[job])))
     stop.check()
     failed = [outcome for outcome in outcomes if outcome.state != "done"]
     if failed:

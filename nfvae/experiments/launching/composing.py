@@ -1,6 +1,5 @@
 """The configurations of a sweep's jobs, composed once by the parent and passed to its children."""
 
-import copy
 import pickle
 import zlib
 from collections.abc import Mapping, Sequence
@@ -14,16 +13,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from nfvae.experiments.terminal.tasks import plain
+from nfvae.experiments.terminal.tasks import plain_without_hydra
 
 
 @dataclass(frozen=True)
 class Composed:
-    """One job of a sweep: its configuration as a plain mapping, and pickled with Hydra's part."""
+    """One job of a sweep: its overrides, and its configuration as a plain mapping."""
 
     mapping: Mapping[str, Any]
     overrides: tuple[str, ...]
-    packed: bytes = b""
+    number: int = 0
 
 
 class ComposedJobs(ConfigLoaderImpl):
@@ -32,13 +31,13 @@ class ComposedJobs(ConfigLoaderImpl):
     Nothing is composed again, so later changes of files or of the time have no effect.
 
     Args:
-        loader: the loader that composed the jobs; it also composes all other configurations.
-        jobs: the jobs.
+        loader: composes all other configurations.
+        packed: the jobs' configurations, pickled, by their overrides.
     """
 
-    def __init__(self, loader: ConfigLoader, jobs: Sequence[Composed]) -> None:
+    def __init__(self, loader: ConfigLoader, packed: Mapping[tuple[str, ...], bytes]) -> None:
         super().__init__(loader.get_search_path())
-        self._packed = {job.overrides: job.packed for job in jobs}
+        self._packed = packed
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: list[str]
@@ -66,7 +65,7 @@ class Composer:
         self._name = master.hydra.job.config_name
         self._common = [*master.hydra.overrides.hydra]
         _, self._files = loader._parse_overrides_and_create_caching_repo(self._name, self._common)
-        self._chosen: dict[tuple[str, ...], DictConfig] = {}
+        self._chosen: dict[tuple[str, ...], bytes] = {}
 
     def job(self, overrides: Sequence[str], number: int) -> Composed:
         """Compose one job and resolve its interpolations.
@@ -75,22 +74,28 @@ class Composer:
             HydraException: it cannot be composed.
             ConfigError: an interpolation cannot be resolved.
         """
+        config = self._numbered(overrides, number)
+        before = HydraConfig.instance().cfg
+        HydraConfig.instance().cfg = config  # type: ignore[assignment]  # for ${hydra:…}
+        try:
+            return Composed(plain_without_hydra(config), tuple(overrides), number)
+        finally:
+            HydraConfig.instance().cfg = before
+
+    def pack(self, job: Composed) -> bytes:
+        """A job's configuration with Hydra's part and the values of `job`, pickled."""
+        config = self._numbered(job.overrides, job.number)
+        with open_dict(config), read_write(config):
+            for key, value in job.mapping.items():
+                config[key] = value
+        return zlib.compress(pickle.dumps(config))
+
+    def _numbered(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.compose(overrides)
         with open_dict(config.hydra.job):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        before = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(config)
-        try:
-            keys = [str(key) for key in config if key != "hydra"]
-            mapping = plain(OmegaConf.masked_copy(config, keys))
-        finally:
-            HydraConfig.instance().cfg = before
-        OmegaConf.set_readonly(config.hydra, False)  # set_config has closed it
-        with open_dict(config), read_write(config):
-            for key, value in mapping.items():
-                config[key] = value
-        return Composed(mapping, tuple(overrides), zlib.compress(pickle.dumps(config)))
+        return config
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """The same configuration as `load_sweep_config`."""
@@ -114,8 +119,11 @@ class Composer:
 
     def _with_choices(self, choices: tuple[str, ...]) -> DictConfig:
         if choices not in self._chosen:
-            self._chosen[choices] = self._loader.load_sweep_config(self._master, list(choices))
-        return copy.deepcopy(self._chosen[choices])
+            config = self._loader.load_sweep_config(self._master, list(choices))
+            self._chosen[choices] = pickle.dumps(config)
+        config = pickle.loads(self._chosen[choices])  # five times as fast as a deep copy
+        assert isinstance(config, DictConfig)
+        return config
 
 
 def unpack(packed: bytes) -> DictConfig:

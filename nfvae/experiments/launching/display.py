@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from nfvae.experiments.launching.plan import PlannedRun
 from nfvae.experiments.launching.processes import Job, Outcome
-from nfvae.experiments.storage.history import latest
+from nfvae.experiments.launching.watching import read_progress
 from nfvae.experiments.storage.run_folder import RunFolder
 
 LINE_EVERY = 60.0  # seconds, without a terminal
@@ -32,7 +31,7 @@ class Display:
         self._runs = runs
         self._counts = {"done": complete, "failed": 0, "interrupted": 0, "in use": 0}
         self._total = len(runs) + complete
-        self._steps = {name: read_progress(run.path)[0] for name, run in runs.items()}
+        self._steps = {name: read_progress(run.path).step for name, run in runs.items()}
         self._bars: dict[str, tqdm[Any]] = {}
         self._rows: dict[str, int] = {}
         self._live = sys.stderr.isatty()
@@ -90,7 +89,7 @@ class Display:
         for name, run in self._runs.items():
             if self._live and name not in self._bars:
                 continue
-            step, neg_elbo = read_progress(run.path)
+            step, neg_elbo, *_ = read_progress(run.path)
             moved = step != self._steps[name]
             self._advance(name, step)
             if name in self._bars:
@@ -119,17 +118,6 @@ class Display:
 
     def _say(self, text: str) -> None:
         tqdm.write(text, file=sys.stderr)
-
-
-def read_progress(path: Path) -> tuple[int, float | None]:
-    """Step and training −ELBO on the last lines of a run's metrics.jsonl; (0, None) if none."""
-    last_step = None
-    with suppress(OSError):  # a run whose log cannot be read is shown without progress
-        for step, metrics in latest(RunFolder(path).metrics):
-            last_step = step if last_step is None else last_step
-            if isinstance(neg_elbo := metrics.get("train/neg_elbo"), float):
-                return last_step, neg_elbo
-    return last_step or 0, None
 
 
 def _figures(path: Path) -> str:

@@ -2,37 +2,45 @@
 
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from nfvae.errors import NfvaeError
+from nfvae.experiments.errors import FolderInUseError
 from nfvae.experiments.interruption import Interrupted, stop_on_signals
+from nfvae.experiments.storage.json_file import read_results_json
 
 if TYPE_CHECKING:
     from nfvae.experiments.launching.plan import PlannedRun
+    from nfvae.experiments.launching.processes import Outcome
 
 # -P: files in the current folder cannot replace modules of the same name.
 WORKER = (sys.executable, "-P", "-m", "nfvae.experiments.launching.worker")
+
+ERRORS = {"failed": NfvaeError, "interrupted": Interrupted, "in use": FolderInUseError}
 
 
 class ProcessLauncher(Launcher):
     """Runs training jobs, each in a process with the configuration that this process composed.
 
     Args:
-        num_workers: runs at once; None: one per core, or a single one on a GPU.
+        num_workers: runs at once; None: one per core, or `runs_per_gpu` per GPU.
+        runs_per_gpu: runs that share a GPU.
     """
 
     __module__ = "hydra_plugins.nfvae"  # Hydra accepts plugins of this package only
 
-    def __init__(self, num_workers: int | None) -> None:
+    def __init__(self, num_workers: int | None, runs_per_gpu: int) -> None:
         super().__init__()
         self.num_workers = num_workers
+        self.runs_per_gpu = runs_per_gpu
         self.complete = 0
         """Number of runs of the sweep that were complete before; for the display."""
 
@@ -48,6 +56,7 @@ class ProcessLauncher(Launcher):
     ) -> list[JobReturn]:
         """Run all jobs; returns their results in the same order."""
         from nfvae.experiments.launching.display import Display
+        from nfvae.experiments.launching.places import make_places
         from nfvae.experiments.launching.processes import Job, Outcome, run_jobs
 
         setup_globals()
@@ -61,21 +70,20 @@ class ProcessLauncher(Launcher):
             except NfvaeError as error:
                 returned[index] = _failed(overrides, error)
                 continue
-            payload = pickle.dumps((self.task_function.__name__, config))
+            payload = pickle.dumps(config)
             jobs[index] = Job(str(run.path), WORKER, run.path / "train.log", payload)
             runs[str(run.path)] = run
         with stop_on_signals() as stop, closing(Display(runs, self.complete)) as display:
-            workers = num_workers(self.num_workers, runs)
+            places = make_places(
+                [run.config for run in runs.values()], self.num_workers, self.runs_per_gpu
+            )
             outcomes = {
                 outcome.job.name: outcome
-                for outcome in run_jobs(jobs.values(), workers, stop, display)
+                for outcome in run_jobs(jobs.values(), places, stop, display)
             }
         for index, job in jobs.items():
             outcome = outcomes.get(job.name) or Outcome(job, "interrupted", "not started")
-            kind = Interrupted if outcome.state == "interrupted" else NfvaeError
-            returned[index] = outcome.returned or _failed(
-                job_overrides[index], kind(outcome.reason)
-            )
+            returned[index] = _returned(outcome, job_overrides[index], runs[job.name].path)
         return [returned[index] for index in sorted(returned)]
 
     def _compose(self, overrides: list[str], number: int) -> DictConfig:
@@ -87,22 +95,17 @@ class ProcessLauncher(Launcher):
 
     def _plan(self, config: DictConfig, overrides: Sequence[str]) -> "PlannedRun":
         from nfvae.experiments.launching.plan import plan_run
-        from nfvae.experiments.terminal.tasks import plain
+        from nfvae.experiments.terminal.tasks import plain_without_hydra
 
-        keys = [str(key) for key in config if key != "hydra"]
-        return plan_run(plain(OmegaConf.masked_copy(config, keys)), overrides)
+        return plan_run(plain_without_hydra(config), overrides)
 
 
-def num_workers(wanted: int | None, runs: Mapping[str, Any]) -> int:
-    """Runs at once: `wanted`, or by default one per core, or a single one on a GPU."""
-    from nfvae.experiments.configuration.control_group import num_cores
-    from nfvae.experiments.configuration.device import choose_device
-
-    if wanted is not None:
-        return wanted
-    if any(choose_device(run.config.device).type == "cuda" for run in runs.values()):
-        return 1
-    return num_cores()
+def _returned(outcome: "Outcome", overrides: Sequence[str], path: Path) -> JobReturn:
+    """What Hydra's `run_job` would have returned: the best validation −ELBO, or the error."""
+    if outcome.state == "done":
+        value = read_results_json(path / "results.json").get("val_neg_elbo")
+        return JobReturn(list(overrides), status=JobStatus.COMPLETED, _return_value=value)
+    return _failed(overrides, ERRORS[outcome.state](outcome.reason))
 
 
 def _failed(overrides: Sequence[str], error: Exception) -> JobReturn:

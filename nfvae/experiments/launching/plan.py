@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nfvae.data import Dataset
 from nfvae.errors import NfvaeError
@@ -20,6 +20,8 @@ from nfvae.experiments.storage.lock import is_locked
 from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
 
+State = Literal["to do", "complete", "in use"]
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -28,26 +30,30 @@ class PlannedRun:
     overrides: tuple[str, ...]
     config: Config
     path: Path
-    steps: int
+    state: State
+    """"in use": another process works on it."""
+    steps: int = 0
+    """Steps of the whole run, if it is to do."""
 
 
 @dataclass
 class Plan:
-    """The runs of a sweep, by what has to be done with them."""
+    """The runs of a sweep."""
 
-    todo: list[PlannedRun] = field(default_factory=list)
-    complete: int = 0
-    in_use: list[Path] = field(default_factory=list)
-    """Folders that another process uses."""
+    runs: list[PlannedRun] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """The errors of runs that cannot be trained, by the overrides in which a run differs."""
     places: set[str] = field(default_factory=set)
     """Folders that together hold all runs of the sweep, and no other runs if possible."""
 
+    def those(self, state: State) -> list[PlannedRun]:
+        """The runs in this state."""
+        return [run for run in self.runs if run.state == state]
+
     @property
     def total(self) -> int:
         """The number of runs."""
-        return len(self.todo) + self.complete + len(self.in_use) + len(self.refused)
+        return len(self.runs) + len(self.refused)
 
 
 def make_plan(jobs: Sequence[Composed]) -> Plan:
@@ -65,13 +71,11 @@ def make_plan(jobs: Sequence[Composed]) -> Plan:
             paths.append(path)
             # Without run.dir, runs are in outputs/ together with all other runs.
             plan.places.add(str(path if config.run.dir is None else path.parent))
+            state: State = "in use" if is_locked(path) else "to do"
             if _is_complete(path, config):
-                plan.complete += 1
-            elif is_locked(path):
-                plan.in_use.append(path)
-            else:
-                steps = check_and_count_steps(config)
-                plan.todo.append(PlannedRun(job.overrides, config, path, steps))
+                state = "complete"
+            steps = check_and_count_steps(config) if state == "to do" else 0
+            plan.runs.append(PlannedRun(job.overrides, config, path, state, steps))
         except NfvaeError as error:
             varied = " ".join(each for each in job.overrides if each not in common)
             plan.refused[varied] = str(error)
@@ -87,7 +91,7 @@ def plan_run(mapping: Mapping[str, Any], overrides: Sequence[str]) -> PlannedRun
     """
     config = parse_config(mapping)
     path = run_path(config, overrides)
-    return PlannedRun(tuple(overrides), config, path, check_and_count_steps(config))
+    return PlannedRun(tuple(overrides), config, path, "to do", check_and_count_steps(config))
 
 
 def check_and_count_steps(config: Config) -> int:

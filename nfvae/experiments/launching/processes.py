@@ -2,24 +2,23 @@
 
 import ctypes
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from hydra.core.utils import JobReturn, JobStatus
-
-from nfvae.experiments.errors import FolderInUseError
-from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest
+from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
+from nfvae.experiments.launching.watching import last_line
 from nfvae.experiments.terminal.failures import reason
 
+IN_USE = 69  # EX_UNAVAILABLE: another process uses the run's folder
 POLL_SECONDS = 0.2
 
 
@@ -28,15 +27,21 @@ State = Literal["done", "failed", "interrupted", "in use"]
 
 @dataclass(frozen=True)
 class Job:
-    """A command, the file for its output, and its standard input.
-
-    A job with input replaces the input's file by its result, a pickled `JobReturn`.
-    """
+    """A command, the file for its output, and its standard input."""
 
     name: str
     command: tuple[str, ...]
     log: Path
-    input: bytes | None = None
+    input: bytes = b""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Room for one job at a time."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    cores: frozenset[int] = frozenset()
+    """The cores that the job may use; empty: all."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,14 @@ class Outcome:
     job: Job
     state: State
     reason: str = ""
-    returned: JobReturn | None = None
 
 
-@dataclass
-class _Process:
-    """A running job, with the file that holds its input and then its result."""
+class _Process(NamedTuple):
+    """A running job."""
 
     job: Job
+    place: Place
     popen: subprocess.Popen[bytes]
-    file: IO[bytes] | None
 
 
 class Watcher(Protocol):
@@ -72,28 +75,30 @@ class Watcher(Protocol):
 
 
 def run_jobs(
-    jobs: Iterable[Job], num_workers: int, stop: StopRequest, watcher: Watcher
+    jobs: Iterable[Job], places: Sequence[Place], stop: StopRequest, watcher: Watcher
 ) -> list[Outcome]:
-    """Run every job, at most `num_workers` at once. A job that fails does not stop the others.
+    """Run every job, one in each place at once. A job that fails does not stop the others.
 
     When `stop` is set, no more jobs are started, and running ones are asked to save and end. Also
     after an exception, or if this process is killed, jobs end as soon as they have saved.
     """
     waiting, outcomes, asked = iter(jobs), list[Outcome](), False
-    running: list[_Process] = []
+    free, running = list(reversed(places)), list[_Process]()
 
-    def end(outcome: Outcome) -> None:
+    def end(outcome: Outcome, place: Place) -> None:
+        free.append(place)
         outcomes.append(outcome)
         watcher.ended(outcome)
 
     with _ended(running):
         while True:
-            while not stop and len(running) < num_workers and (job := next(waiting, None)):
+            while not stop and free and (job := next(waiting, None)):
                 watcher.started(job)
+                place = free.pop()
                 try:
-                    running.append(_start(job))
+                    running.append(_Process(job, place, _start(job, place)))
                 except OSError as error:  # no folder or process: only this run fails
-                    end(Outcome(job, "failed", reason(error)))
+                    end(Outcome(job, "failed", reason(error)), place)
             if not running:
                 return outcomes
             if stop and not asked:
@@ -101,41 +106,27 @@ def run_jobs(
                 _ask_to_save(running)
             for process in [each for each in running if each.popen.poll() is not None]:
                 running.remove(process)
-                end(_outcome(process))
+                end(_outcome(process.job, process.popen.returncode), process.place)
             watcher.poll()
             time.sleep(POLL_SECONDS)
 
 
-def job_outcome(returned: JobReturn) -> tuple[State, str]:
-    """State and reason, in one line, of a job for which Hydra's `run_job` returned this."""
-    if returned.status == JobStatus.COMPLETED:
-        return "done", ""
-    error = returned._return_value  # the property of that name would raise it
-    if isinstance(error, Interrupted):
-        return "interrupted", str(error)
-    if isinstance(error, FolderInUseError):
-        return "in use", str(error)
-    return "failed", reason(error)
-
-
-def _start(job: Job) -> _Process:
+def _start(job: Job, place: Place = Place()) -> subprocess.Popen[bytes]:
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    file = None
-    if job.input is not None:
-        file = TemporaryFile()  # noqa: SIM115  (open until the job ends)
-        file.write(job.input)
-        file.seek(0)
-    with job.log.open("ab") as log:
-        popen = subprocess.Popen(
+    with job.log.open("ab") as log, TemporaryFile() as given:
+        given.write(job.input)
+        given.seek(0)
+        return subprocess.Popen(
             job.command,
-            stdin=subprocess.DEVNULL if file is None else file,
+            stdin=given,
             stdout=log,
             stderr=log,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()},
+            env=os.environ
+            | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
+            | place.environment,
             start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=partial(_prepare, place.cores) if sys.platform == "linux" else None,
         )
-    return _Process(job, popen, file)
 
 
 def _python_path() -> str:
@@ -143,8 +134,10 @@ def _python_path() -> str:
     return os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+def _prepare(cores: frozenset[int]) -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: end with the parent
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 @contextmanager
@@ -162,23 +155,12 @@ def _ask_to_save(running: Iterable[_Process]) -> None:
         process.popen.terminate()
 
 
-def _outcome(process: _Process) -> Outcome:
-    job, status = process.job, process.popen.returncode
-    if status == 0 and process.file is not None:
-        with process.file as file:
-            file.seek(0)
-            returned = pickle.load(file)
-        return Outcome(job, *job_outcome(returned), returned)
+def _outcome(job: Job, status: int) -> Outcome:
     if status == 0:
         return Outcome(job, "done")
     if status == EXIT_STATUS:
         return Outcome(job, "interrupted", "stopped and saved")
     if status < 0:
         return Outcome(job, "failed", f"killed by {signal.Signals(-status).name}")
-    return Outcome(job, "failed", _last_line(job.log) or f"ended with status {status}")
-
-
-def _last_line(log: Path) -> str:
-    """The last line that is not empty; errors are the last line of a log."""
-    lines = log.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    line = last_line(job.log).removeprefix("error: ") or f"ended with status {status}"
+    return Outcome(job, "in use" if status == IN_USE else "failed", line)

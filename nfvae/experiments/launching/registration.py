@@ -10,12 +10,13 @@ NAME = "hydra_plugins.nfvae"
 
 
 def register_plugins() -> None:
-    """Register the classes in conf/hydra/launcher/processes.yaml and conf/hydra/sweeper/grid.yaml.
+    """Register the classes that conf/hydra/launcher and conf/hydra/sweeper name.
 
     Hydra accepts only plugins of the package `hydra_plugins`, and looks them up by name. So a
     module of that package is made here. It is not installed, so other projects do not see it.
     """
     registry = Plugins.instance()  # before the imports, because it executes Hydra's sweepers again
+    from nfvae.experiments.launching.array import ArrayLauncher
     from nfvae.experiments.launching.launcher import ProcessLauncher
     from nfvae.experiments.launching.sweeper import GridSweeper
 
@@ -26,6 +27,6 @@ def register_plugins() -> None:
         package.__path__ = []
     module = sys.modules[NAME] = ModuleType(NAME)
     package.nfvae = module  # type: ignore[attr-defined]
-    for plugin in (ProcessLauncher, GridSweeper):
+    for plugin in (ProcessLauncher, ArrayLauncher, GridSweeper):
         setattr(module, plugin.__name__, plugin)
         registry.register(plugin)

@@ -8,22 +8,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from nfvae.experiments.errors import ConfigError, fail, one_line
-from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal, record_signal
+from nfvae.experiments.interruption import Interrupted, received_signal, record_signal
+from nfvae.experiments.launching.array import ArrayLauncher
 from nfvae.experiments.launching.composing import Composed, ComposedJobs, Composer
 from nfvae.experiments.launching.launcher import ProcessLauncher
-from nfvae.experiments.terminal.call import command, command_line
+from nfvae.experiments.launching.tally import Tally
+from nfvae.experiments.terminal.call import command
 from nfvae.experiments.terminal.failures import reason
 from nfvae.experiments.terminal.plugins import import_plugins
+
+if TYPE_CHECKING:
+    from nfvae.experiments.launching.plan import Plan
 
 
 class GridSweeper(BasicSweeper):
@@ -52,9 +58,9 @@ class GridSweeper(BasicSweeper):
         """Launch the jobs; ends the command if not all of them are complete."""
         assert self.hydra_context is not None
         assert self.config is not None
-        composer = Composer(self.hydra_context.config_loader, self.config)
+        self.composer = Composer(self.hydra_context.config_loader, self.config)
         grid = self._grid(arguments)
-        jobs = [composer.job(overrides, number) for number, overrides in enumerate(grid)]
+        jobs = [self.composer.job(overrides, number) for number, overrides in enumerate(grid)]
         import_plugins()  # the runs are planned here, and a run may use a plugin's parts
         is_training = self.task_function.__name__ == "train"
         outcome = self._train(jobs) if is_training else self._run(jobs)
@@ -76,23 +82,25 @@ class GridSweeper(BasicSweeper):
             raise ConfigError(f"{one_line(' '.join(empty))} has no values, so there is no run")
         return grid
 
-    def _launch(self, jobs: Sequence[Composed], names: Sequence[str], complete: int) -> "_Tally":
-        """Launch jobs with the configured launcher, and count how they ended."""
+    def _launcher(self, jobs: Sequence[Composed]) -> Launcher:
+        """The configured launcher, which gets the configurations that this process composed."""
         assert self.hydra_context is not None
         assert self.config is not None
-        tally = _Tally()
-        if not jobs:
-            return tally
-        loader = ComposedJobs(self.hydra_context.config_loader, jobs)
-        launcher = Plugins.instance().instantiate_launcher(
+        packed = {job.overrides: self.composer.pack(job) for job in jobs}
+        loader = ComposedJobs(self.hydra_context.config_loader, packed)
+        return Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(loader, self.hydra_context.callbacks),
             task_function=self.task_function,
             config=self.config,
         )
+
+    def _launch(self, launcher: Launcher, jobs: Sequence[Composed], names: Sequence[str]) -> Tally:
+        """Launch jobs, and count how they ended."""
+        tally = Tally()
+        if not jobs:
+            return tally
         overrides = [list(job.overrides) for job in jobs]
         own = isinstance(launcher, ProcessLauncher)
-        if isinstance(launcher, ProcessLauncher):
-            launcher.complete = complete
         try:
             with nullcontext() if own else _signals_passed_on():
                 returned = launcher.launch(overrides, initial_job_idx=0)
@@ -111,7 +119,7 @@ class GridSweeper(BasicSweeper):
     def _run(self, jobs: Sequence[Composed]) -> int:
         common = set.intersection(*(set(job.overrides) for job in jobs))
         names = [" ".join(each for each in job.overrides if each not in common) for job in jobs]
-        tally = self._launch(jobs, names, 0)
+        tally = self._launch(self._launcher(jobs), jobs, names)
         return tally.summary(len(jobs), "jobs", refused=0)
 
     def _train(self, jobs: list[Composed]) -> int:
@@ -134,68 +142,35 @@ class GridSweeper(BasicSweeper):
             return fail(plan.refused.popitem()[1])
         for varied, error in plan.refused.items():
             fail(f"{varied}: {error}")
-        assert self.config is not None
+        todo, in_use = plan.those("to do"), plan.those("in use")
+        complete = len(plan.those("complete"))
         print(
-            f"{plan.total} runs: {plan.complete} already complete, {len(plan.todo)} to do, "
-            f"{len(plan.in_use)} in use by another process",
+            f"{plan.total} runs: {complete} already complete, {len(todo)} to do, "
+            f"{len(in_use)} in use by another process",
             flush=True,
         )
-        todo = {run.overrides: str(run.path) for run in plan.todo}
-        composed = [job for job in kept if job.overrides in todo]
-        tally = self._launch(composed, [todo[job.overrides] for job in composed], plan.complete)
-        tally.in_use += [str(path) for path in plan.in_use]
+        by_overrides = {job.overrides: job for job in kept}
+        jobs_to_do = [by_overrides[run.overrides] for run in todo]
+        launcher = self._launcher([])
+        if isinstance(launcher, ArrayLauncher) and todo:
+            return self._write(launcher, plan)
+        launcher = self._launcher(jobs_to_do)
+        if isinstance(launcher, ProcessLauncher):
+            launcher.complete = complete
+        tally = self._launch(launcher, jobs_to_do, [str(run.path) for run in todo])
+        tally.in_use += [str(run.path) for run in in_use]
         status = tally.summary(plan.total, "runs", len(plan.refused))
         if status == 0:
             print(f"next: {command('table', *sorted(plan.places))}")
         return status
 
-
-class _Tally:
-    """How the jobs of a sweep ended."""
-
-    def __init__(self) -> None:
-        self.failed: list[tuple[str, str]] = []
-        self.in_use: list[str] = []
-        self.interrupted = ""
-        """What happened to the running jobs when a signal came; empty without a signal."""
-
-    def add(self, names: Sequence[str], returned: Sequence[JobReturn]) -> None:
-        """Count the results of jobs."""
-        from nfvae.experiments.launching.processes import job_outcome
-
-        for name, job in zip(names, returned, strict=True):
-            state, why = job_outcome(job)
-            if state == "failed":
-                self.failed.append((name, why))
-            elif state == "in use":
-                self.in_use.append(name)
-            elif state == "interrupted":
-                self.interrupted = "saved"
-
-    def summary(self, total: int, what: str, refused: int) -> int:
-        """Print a line for each incomplete job and one for all; returns the exit status."""
-        for name, why in self.failed:
-            print(f"failed  {name}: {why}")
-        for name in self.in_use:
-            print(f"in use  {name}: another process uses it")
-        if self.interrupted:
-            by = received_signal()
-            stopped = f"stopped by {by.name}" if by else "stopped"
-            print(f"{stopped}; {self.interrupted}. To resume: {command_line()}", file=sys.stderr)
-            return EXIT_STATUS
-        again = f"To try them again: {command_line()}"
-        if failed := len(self.failed) + refused:
-            print(f"{failed} of {total} {what} failed. {again}", file=sys.stderr)
-            return 1
-        if self.in_use:
-            in_use = len(self.in_use)
-            print(
-                f"{in_use} of {total} {what} are in use by another process. {again}",
-                file=sys.stderr,
-            )
-            return EXIT_STATUS
-        print(f"all {total} {what} are complete")
-        return 0
+    def _write(self, launcher: ArrayLauncher, plan: "Plan") -> int:
+        submit = launcher.write(plan.runs)
+        print(f"written to {launcher.folder}")
+        for line in submit:
+            print(f"next: {line}")
+        print(f"watch them: {command('status', launcher.folder)}")
+        return 1 if plan.refused else 0
 
 
 def _child_processes() -> set[int]:

@@ -1,36 +1,36 @@
-"""One job of a sweep, in its own process: python -m nfvae.experiments.launching.worker.
+"""One run of a sweep, in its own process: python -m nfvae.experiments.launching.worker.
 
-Standard input is a file with the pickled task name and configuration from the launcher. The worker
-replaces its content by the pickled `JobReturn`.
+Standard input is the pickled configuration from the launcher. The exit status is that of train.py,
+or `IN_USE`; the last line of the output is the error.
 """
 
-import os
 import pickle
 import sys
-import traceback
-from typing import Any
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 
-from nfvae.experiments.terminal.failures import explain
+from nfvae.experiments.errors import FolderInUseError
+from nfvae.experiments.interruption import Interrupted, end_undisturbed
+from nfvae.experiments.launching.processes import IN_USE
+from nfvae.experiments.terminal.failures import reason
 from nfvae.experiments.terminal.output import protect_output
 from nfvae.experiments.terminal.tasks import task
 
 
-def main() -> None:
-    """Run the job; the exit status is 0 if there is a result, also if the job failed."""
+def main() -> int:
+    """Train; returns the exit status."""
     protect_output()
-    name, config = pickle.loads(_take_input())
+    config = pickle.load(sys.stdin.buffer)
     version.setbase("1.3")
     setup_globals()
     JobRuntime.instance().set("name", config.hydra.job.name)
     returned = run_job(
-        task_function=task(name),
+        task_function=task("train"),
         config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
@@ -38,35 +38,16 @@ def main() -> None:
             config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=Callbacks()
         ),
     )
-    if returned.status == JobStatus.FAILED:
-        print(f"error: {explain(returned._return_value) or 'see above'}", file=sys.stderr)
-    _give(_picklable(returned))
-
-
-def _take_input() -> bytes:
-    with os.fdopen(os.dup(0), "rb") as file:
-        content = file.read()
-    os.ftruncate(0, 0)
-    os.lseek(0, 0, os.SEEK_SET)
-    return content
-
-
-def _give(content: bytes) -> None:
-    with os.fdopen(os.dup(0), "wb") as file:
-        file.write(content)
-
-
-def _picklable(returned: JobReturn) -> bytes:
-    try:
-        content = pickle.dumps(returned)
-        pickle.loads(content)
-    except Exception:  # an error class that cannot be pickled
-        traceback.print_exc()
-        error: Any = returned._return_value
-        returned.return_value = RuntimeError(f"{type(error).__name__}: {error}")
-        content = pickle.dumps(returned)
-    return content
+    if returned.status == JobStatus.COMPLETED:
+        return 0
+    error = returned._return_value  # the property of that name would raise it
+    if isinstance(error, Interrupted):
+        status = end_undisturbed()
+        print(error, file=sys.stderr)
+        return status
+    print(f"error: {reason(error)}", file=sys.stderr)
+    return IN_USE if isinstance(error, FolderInUseError) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -25,9 +25,8 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, first_step: int, last: bool = False) -> None:
-        # TensorBoard reads a run's files in the order of their names.
-        name = f"events.out.tfevents.{time.time():020.9f}.{socket.gethostname()}"
-        self._file = (folder / (LAST if last else name)).open("wb" if last else "xb")
+        name = LAST if last else _new_name(folder)
+        self._file = (folder / name).open("wb" if last else "xb")
         self._records = RecordWriter(self._file)
         self._write(Event(step=first_step, file_version="brain.Event:2"))
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
@@ -50,3 +49,15 @@ class EventFile:
     def _write(self, event: Event) -> None:
         event.wall_time = time.time()
         self._records.write(event.SerializeToString())
+
+
+def _new_name(folder: Path) -> str:
+    """A name after those of the earlier files, also if this machine's clock is behind.
+
+    TensorBoard reads a run's files in the order of their names.
+    """
+    names = [path.name.split(".") for path in folder.glob("events.out.tfevents.*")]
+    times = [n[3] + n[4] for n in names if len(n) > 4]
+    earlier = [int(digits) for digits in times if digits.isdigit() and len(digits) == 19]
+    seconds, rest = divmod(max([time.time_ns(), *(each + 1 for each in earlier)]), 10**9)
+    return f"events.out.tfevents.{seconds:010}.{rest:09}.{socket.gethostname()}"

@@ -59,6 +59,8 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
     callbacks += [rewind, checkpoints]
 
     with folder.held(config), failure_recorded(folder.path):
+        if folder.results.exists():  # another process has ended it in the meantime
+            return folder.read_results()
         try:
             stored = _load_last(folder, header, device) if folder.last.exists() else None
             header |= (settings := tuned(trainer, arguments, stored))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nfvae.errors import NfvaeError
+from nfvae.errors import NfvaeError, StopTraining
 from nfvae.experiments.errors import printable
 from nfvae.experiments.storage.atomic import write_atomically
 from nfvae.experiments.storage.regular_file import read_regular
@@ -21,9 +21,12 @@ def failure_recorded(folder: Path) -> Iterator[None]:
         file.unlink(missing_ok=True)
     try:
         yield
-    except NfvaeError as error:
+    except StopTraining:  # a stop is no failure
+        raise
+    except Exception as error:
+        what = str(error) if isinstance(error, NfvaeError) else f"{type(error).__name__}: {error}"
         with suppress(NfvaeError):  # raise the first error, not one from writing it
-            write_atomically(file, f"{error}\n".encode())
+            write_atomically(file, f"{what}\n".encode())
         raise
 
 

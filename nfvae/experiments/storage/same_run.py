@@ -11,7 +11,7 @@ from nfvae.experiments.storage.config_file import flatten
 # Keys that may change when a run is resumed. They affect only rounding, logging or what follows a
 # NaN. The data at another root must be identical.
 FREE_KEYS = frozenset(
-    {"run", "data.root", "device", "flow.fused"}
+    {"run", "cluster", "data.root", "device", "flow.fused"}
     | {"trainer.num_threads", "trainer.compile", "trainer.precision", "trainer.progress"}
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
 )

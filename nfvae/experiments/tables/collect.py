@@ -30,7 +30,7 @@ def collect(paths: Iterable[Path]) -> Collected:
         ResultsError, RunFolderError: a folder does not exist, or a run's own file is damaged.
     """
     found = Collected()
-    for folder in _run_folders(paths):
+    for folder in run_folders(paths):
         if not (folder / "results.json").exists():
             if unfinished := read_unfinished(folder):
                 found.unfinished.append(unfinished)
@@ -57,7 +57,7 @@ def require_runs_folder(path: Path) -> None:
         raise ResultsError(f"{path} is not a folder; name folders that hold runs")
 
 
-def _run_folders(paths: Iterable[Path]) -> list[Path]:
+def run_folders(paths: Iterable[Path]) -> list[Path]:
     """Folders with results.json or config.yaml, sorted, without hidden ones."""
 
     def refuse(error: OSError) -> None:

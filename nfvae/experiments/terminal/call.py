@@ -27,6 +27,14 @@ def command(name: str, *words: object) -> str:
     return " ".join([form.format(name), *(shlex.quote(str(word)) for word in words)])
 
 
+def program(name: str) -> list[str]:
+    """The words that start a command from any folder, without an activated environment."""
+    path = Path(sys.argv[0]).absolute()
+    if path.name == "__main__.py":
+        return [sys.executable, "-m", "nfvae", name]
+    return [sys.executable, str(path.with_stem(name))] if path.suffix else [str(path), name]
+
+
 def command_line() -> str:
     """The command that started this process or its sweep."""
     return os.environ.get(_LINE) or shlex.join(["python", *sys.argv])

@@ -4,7 +4,7 @@ import sys
 
 from nfvae.errors import NfvaeError
 from nfvae.experiments.errors import fail, one_line
-from nfvae.experiments.interruption import EXIT_STATUS, Interrupted
+from nfvae.experiments.interruption import Interrupted, end_undisturbed
 from nfvae.experiments.terminal.call import command_line
 
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
@@ -39,8 +39,9 @@ def report(error: Exception) -> int:
         Exception: the error itself, if it is a bug in the program.
     """
     if isinstance(error, Interrupted):
+        status = end_undisturbed()
         print(f"{error}. To resume: {command_line()}", file=sys.stderr)
-        return EXIT_STATUS
+        return status
     line = explain(error)
     if line is None:
         raise error

@@ -26,9 +26,14 @@ def take_plugins(words: list[str]) -> list[str]:
     return [word for word in words if not word.startswith(KEY)]
 
 
+def plugin_names() -> list[str]:
+    """The modules that the command line named."""
+    return [*filter(None, os.environ.get(_NAMES, "").split(","))]
+
+
 def import_plugins() -> None:
     """Import the modules that the command line named, also from the current folder."""
-    for name in filter(None, os.environ.get(_NAMES, "").split(",")):
+    for name in plugin_names():
         if os.getcwd() not in sys.path:  # noqa: PTH109
             sys.path.append(os.getcwd())  # noqa: PTH109
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.interruption import Interrupted, received_signal
+from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal
 from nfvae.experiments.terminal.failures import explain, report
 from nfvae.experiments.terminal.hydra_errors import explain_hydra
 from nfvae.experiments.terminal.output import protect_output
@@ -51,6 +52,15 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in mapping.items()}
 
 
+def plain_without_hydra(config: DictConfig) -> dict[str, Any]:
+    """As `plain`, for a configuration that still has Hydra's part."""
+    try:
+        values = {str(key): config[key] for key in config if key != "hydra"}
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain_hydra(error)) from None
+    return {k: plain(v) if isinstance(v, DictConfig) else v for k, v in values.items()}
+
+
 def _run(name: str, config: DictConfig) -> tuple[float | None, int]:
     """The value that a sweeper can minimize, which train returns, and the exit status."""
     import_plugins()
@@ -66,9 +76,7 @@ def _run_in_sweep(name: str, config: DictConfig) -> float | None:
     try:
         value, status = _run(name, config)
     except Interrupted:
-        if "SUBMITIT_EXECUTOR" in os.environ and received_signal() == signal.SIGUSR2:
-            # Submitit's handler puts a preempted or timed-out job back into the queue.
-            signal.raise_signal(signal.SIGUSR2)
+        requeue()
         raise
     except Exception as error:
         if explain(error) is None:
@@ -77,3 +85,21 @@ def _run_in_sweep(name: str, config: DictConfig) -> float | None:
     if status != 0:
         raise Interrupted("stopped")
     return value
+
+
+def requeue() -> None:
+    """Under submitit on Slurm, put a run that is saved back into the queue.
+
+    Submitit's handler of its own signal does that. A run replaces the handler while it trains,
+    and saves after any signal. A job that Slurm itself is ending, to requeue it or after scancel,
+    is not RUNNING, and ends without a result.
+    """
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm":
+        return
+    job = os.environ["SLURM_JOB_ID"]
+    words = ["squeue", "--noheader", f"--job={job}", "--format=%T"]
+    state = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    if state == "RUNNING":
+        name = os.environ.get("SUBMITIT_PREEMPT_SIGNAL", "USR2")
+        signal.raise_signal(signal.Signals[f"SIG{name}"])
+    sys.exit(EXIT_STATUS)

@@ -60,15 +60,17 @@ def test_errors_are_hydras(sweep):
 def test_a_child_gets_interpolations_as_the_parent_resolved_them(sweep):
     loader, master = sweep
     overrides = ["K=2", "run.dir=a/${hydra:job.num}_${now:%H%M%S%f}_K${K}"]
-    job = Composer(loader, master).job(overrides, 7)
-    jobs = ComposedJobs(loader, [job])
+    composer = Composer(loader, master)
+    job = composer.job(overrides, 7)
+    packed = composer.pack(job)
+    jobs = ComposedJobs(loader, {job.overrides: packed})
     first, second = (jobs.load_sweep_config(master, overrides) for _ in range(2))
     assert first.run.dir == second.run.dir == job.mapping["run"]["dir"]
     assert first.run.dir.startswith("a/7_")
-    HydraConfig.instance().set_config(unpack(job.packed))
+    HydraConfig.instance().set_config(unpack(packed))
     assert HydraConfig.get().job.num == 7
 
 
 def test_what_was_not_planned_is_composed(sweep):
     loader, master = sweep
-    assert ComposedJobs(loader, []).load_sweep_config(master, ["K=9"]).K == 9
+    assert ComposedJobs(loader, {}).load_sweep_config(master, ["K=9"]).K == 9

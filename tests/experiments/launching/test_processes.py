@@ -1,5 +1,6 @@
 """Real, short processes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
-from nfvae.experiments.launching.processes import Job, run_jobs
+from nfvae.experiments.launching.processes import Job, Place, run_jobs
 
 
 class Record:
@@ -49,7 +50,7 @@ time.sleep(60)
 def test_all_jobs_run_with_at_most_num_workers_at_once(job):
     record = Record()
     jobs = [job(str(i), "import time; time.sleep(0.1)") for i in range(5)]
-    outcomes = run_jobs(jobs, 2, StopRequest(), record)
+    outcomes = run_jobs(jobs, [Place()] * 2, StopRequest(), record)
     assert {outcome.job.name for outcome in outcomes} == {"0", "1", "2", "3", "4"}
     assert {outcome.state for outcome in outcomes} == {"done"}
     assert record.most == 2
@@ -61,14 +62,26 @@ def test_a_job_that_fails_does_not_stop_the_others(job):
         job("killed", "import os; os.kill(os.getpid(), 9)"),
         job("good", "print('fine')"),
     ]
-    outcomes = {o.job.name: o for o in run_jobs(jobs, 1, StopRequest(), Record())}
+    outcomes = {o.job.name: o for o in run_jobs(jobs, [Place()], StopRequest(), Record())}
     assert (outcomes["bad"].state, outcomes["bad"].reason) == (
         "failed",
-        "error: K=-1 should be at least 0",
+        "K=-1 should be at least 0",
     )
     assert (outcomes["killed"].state, outcomes["killed"].reason) == ("failed", "killed by SIGKILL")
     assert outcomes["good"].state == "done"
     assert outcomes["good"].job.log.read_text() == "fine\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are chosen on Linux alone")
+def test_a_job_has_its_place_alone(job):
+    core = min(os.sched_getaffinity(0))
+    code = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.sched_getaffinity(0))"
+    places = [Place({"CUDA_VISIBLE_DEVICES": name}, frozenset([core])) for name in "57"]
+    jobs = [job(str(i), f"{code}; import time; time.sleep(0.3)") for i in range(4)]
+    run_jobs(jobs, places, StopRequest(), Record())
+    said = [each.log.read_text() for each in jobs]
+    assert sorted(said) == [f"{name} {{{core}}}\n" for name in "5577"]
+    assert said[0] != said[1]  # they ran at the same time
 
 
 def test_a_stop_saves_running_jobs_and_starts_no_more(job):
@@ -80,7 +93,7 @@ def test_a_stop_saves_running_jobs_and_starts_no_more(job):
             stop.signal = signal.SIGINT
 
     record.poll = poll
-    outcomes = run_jobs([running, waiting], 1, stop, record)
+    outcomes = run_jobs([running, waiting], [Place()], stop, record)
     assert [(o.job.name, o.state) for o in outcomes] == [("running", "interrupted")]
     assert running.log.read_text() == "ready\nsaved\n"
     assert not waiting.log.exists()
@@ -96,7 +109,7 @@ def test_an_exception_leaves_no_process_behind(job):
 
     record.poll = poll
     with pytest.raises(ZeroDivisionError):
-        run_jobs([running], 1, StopRequest(), record)
+        run_jobs([running], [Place()], StopRequest(), record)
     assert running.log.read_text() == "ready\nsaved\n"
 
 

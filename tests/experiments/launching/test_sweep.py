@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..processes import environment
+from ..processes import TIMES, environment
 
 TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
 SWEEP = [
@@ -31,7 +31,6 @@ SWEEP = [
     "eval.num_samples=2",
 ]
 RUNS = ("none_K0_seed0", "none_K0_seed1", "planar_K2_seed0", "planar_K2_seed1")
-TIMES = {"train_seconds", "steps_per_second"}
 
 
 def start(folder):

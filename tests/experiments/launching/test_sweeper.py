@@ -7,8 +7,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from nfvae.experiments.errors import ConfigError, FolderInUseError
 from nfvae.experiments.interruption import Interrupted, record_signal
-from nfvae.experiments.launching.processes import job_outcome
-from nfvae.experiments.launching.registration import register_plugins
+from nfvae.experiments.launching.tally import Tally, job_outcome
 
 from ..processes import FAST
 
@@ -80,11 +79,8 @@ def test_outcomes():
     ],
 )
 def test_the_status_says_whether_all_was_done(returned, status, said, capsys):
-    register_plugins()
-    from nfvae.experiments.launching.sweeper import _Tally
-
     record_signal(2 if status == 75 and "SIGINT" in said else None)
-    tally = _Tally()
+    tally = Tally()
     tally.add(["a", "b"], returned)
     if "SIGINT" in said:
         import signal

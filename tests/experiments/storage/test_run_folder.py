@@ -8,7 +8,8 @@ from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.storage.run_folder import RunFolder
 
 
-def test_held_by_another_process_is_refused(small_config, tmp_path):
+def test_held_by_another_process_is_refused(small_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("nfvae.experiments.storage.lock.PATIENCE", 0)
     hold = (
         "import fcntl, os, sys; f = open(sys.argv[1], 'a+');"
         "fcntl.flock(f, fcntl.LOCK_EX); f.truncate(0); print(os.getpid(), file=f, flush=True);"

@@ -1,6 +1,5 @@
 """Files of a run folder from someone else: links, pipes, huge or expanding content."""
 
-import errno
 import os
 import socket
 import subprocess
@@ -14,7 +13,6 @@ from nfvae.experiments.storage.config_file import read_config_file
 from nfvae.experiments.storage.failure import read_failure
 from nfvae.experiments.storage.history import latest, read_history
 from nfvae.experiments.storage.json_file import read_results_json
-from nfvae.experiments.storage.lock import locked
 from nfvae.experiments.storage.regular_file import read_regular
 from nfvae.experiments.storage.run_folder import RunFolder
 
@@ -139,16 +137,6 @@ def test_temporary_files_of_killed_processes_are_removed(small_config, tmp_path)
     with folder.held(small_config()):
         assert [path.exists() for path in (*left, kept)] == [False, False, True]
     remove_temporary_files(tmp_path / "nowhere")
-
-
-def test_without_locks_there_is_a_note(tmp_path, monkeypatch, capsys):
-    def no_locks(descriptor, operation):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("nfvae.experiments.storage.lock.fcntl.flock", no_locks)
-    with locked(tmp_path):
-        assert (tmp_path / ".lock").read_text().startswith(f"{os.getpid()} on ")
-    assert "has no locks (No locks available)" in capsys.readouterr().err
 
 
 def test_messages_hold_no_control_characters(tmp_path, capsys):
