@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from nfvae.errors import NfvaeError, StopTraining
-from nfvae.training.batch_loss import BatchLoss
+from nfvae.objective import Objective
 from nfvae.training.meter import Meter
+from nfvae.vae import VAE
 
 if TYPE_CHECKING:
     from nfvae.training.state import Training
@@ -48,37 +51,51 @@ class Ranks:
         local_rank: number of this process on its machine, which is that of its GPU.
         sync_every: steps between the sums of the meters. Only after these steps, and after the
             last, can callbacks read the meter of rank 0.
+        store: where the processes meet, torch's `Store`.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     sync_every: int = 1
-    store: distributed.Store | None = None
+    store: Any = None
+
+    def check(self, vae: VAE, objective: Objective, batch_size: int) -> None:
+        """Check that several processes can compute the loss: a mean over images.
+
+        Raises:
+            ValueError: they cannot, or there are more processes than images.
+        """
+        if self.size == 1:
+            return
+        if batch_size < self.size:
+            raise ValueError(
+                f"batch_size={batch_size} is less than the {self.size} processes; use fewer"
+            )
+        if objective.free_bits:
+            raise ValueError(
+                f"free_bits={objective.free_bits} bounds the KL averaged over the whole batch, "
+                "which none of several processes has; use free_bits=0 or one process"
+            )
+        if any(isinstance(module, _BatchNorm) for module in vae.modules()):
+            raise ValueError(
+                "BatchNorm averages over the whole batch, which none of several processes has; use "
+                "another normalization or one process"
+            )
 
     def divide(self, training: "Training") -> None:
         """Make each update of this training that of all ranks together.
 
         Raises:
-            ValueError: the loss is no mean over images, or there are fewer images than ranks.
+            ValueError: as `check`.
         """
         if self.size == 1:
             return
-        batch_size = training.sampler.batch_size
-        if batch_size < self.size:
-            raise ValueError(f"batch_size={batch_size} is less than the {self.size} processes")
-        if training.objective.free_bits:
-            raise ValueError(
-                f"free_bits={training.objective.free_bits} bounds the mean KL of the whole batch, "
-                "which data-parallel processes do not have; use free_bits=0 or one process"
-            )
-        if any(isinstance(module, _BatchNorm) for module in training.vae.modules()):
-            raise ValueError(
-                "BatchNorm uses means over the whole batch, which data-parallel processes do not "
-                "have; use another normalization or one process"
-            )
-        training.batch_loss = OwnRows(training.batch_loss, self, training.device)
-        training.meter = SharedMeter(training.meter.names, self, training.num_steps, training.device)
+        self.check(training.vae, training.objective, training.sampler.batch_size)
+        training.batch_loss = OwnRows(training.batch_loss, self)
+        training.meter = SharedMeter(
+            training.meter.names, self, training.num_steps, training.device
+        )
         training.dropout_seed += self.rank * DROPOUT_SEEDS
 
     def from_first(self, compute: Callable[[], R]) -> R:
@@ -145,7 +162,7 @@ class Ranks:
         if self.store is None:
             return True
         try:
-            return self.store.add(name, 1) == 1
+            return bool(self.store.add(name, 1) == 1)
         except RuntimeError:  # torchrun has ended
             return self.rank == 0
 
@@ -157,6 +174,9 @@ class Ranks:
         return values
 
 
+ALONE = Ranks()
+
+
 class OwnRows(nn.Module):
     """The loss of this rank's rows; its gradient, averaged over ranks, is that of the batch.
 
@@ -164,11 +184,15 @@ class OwnRows(nn.Module):
     that their means over ranks are those over the batch, also if it is not divisible.
     """
 
-    def __init__(self, batch_loss: nn.Module, ranks: Ranks, device: torch.device) -> None:
+    def __init__(self, batch_loss: nn.Module, ranks: Ranks) -> None:
         super().__init__()
         self.ranks = ranks
-        # All ranks have equal buffers: they are constants.
-        self.loss = DistributedDataParallel(batch_loss, broadcast_buffers=False)
+        # Buffers are constants, equal on all ranks. torch has renamed the option.
+        known = signature(DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        options: dict[str, Any] = {name: False}
+        # With a static graph, weights that a network does not use are no error.
+        self.loss = DistributedDataParallel(batch_loss, static_graph=True, **options)
 
     def forward(self, x: Tensor, noise: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """As `BatchLoss.forward`, for the whole batch."""
@@ -251,7 +275,7 @@ def join(rank: int, size: int, local_rank: int) -> Iterator[Ranks]:
         LostRankError: another process ended, or did not answer for 30 minutes.
     """
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    store, *_ = next(distributed.rendezvous("env://", rank, size, timeout=TIMEOUT))
+    store, *_ = next(rendezvous("env://", rank, size, timeout=TIMEOUT))
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT
     )

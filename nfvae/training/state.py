@@ -15,7 +15,7 @@ from nfvae.precision import Precision
 from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
-from nfvae.training.distributed import Ranks
+from nfvae.training.distributed import ALONE, Ranks
 from nfvae.training.meter import Meter
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
@@ -68,7 +68,7 @@ class Training:
         generator: torch.Generator | None = None,
         compile: bool = False,
         precision: Precision = "float32",
-        ranks: Ranks | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         vae.check_data(data.image_shape, data.values)
         self.device = next(vae.parameters()).device
@@ -98,8 +98,7 @@ class Training:
         self.lr_scale = 1.0
         self.stopped_early = False
         self.pending = False
-        if ranks is not None:
-            ranks.divide(self)
+        ranks.divide(self)
 
     @property
     def finished(self) -> bool:
