@@ -9,7 +9,7 @@ from torch import Tensor
 from nfvae.data import Split
 from nfvae.evaluation.activity import ACTIVE, activity, half_means
 from nfvae.evaluation.mode import evaluation_mode
-from nfvae.evaluation.threads import Report, map_images
+from nfvae.evaluation.threads import Report, Spread, here, map_images
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
@@ -43,6 +43,7 @@ def estimate_elbo(
     num_samples: int,
     generator: torch.Generator,
     on_rows: Report = lambda rows: None,
+    spread: Spread = here,
 ) -> ElboEstimate:
     """Estimate −ELBO and its terms on a split.
 
@@ -56,6 +57,7 @@ def estimate_elbo(
         num_samples: samples of q(z|x) per image, at least 1.
         generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
+        spread: distributes the images over processes, see `nfvae.training.distributed`.
 
     Raises:
         ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
@@ -85,7 +87,7 @@ def estimate_elbo(
 
     batch_size = max(1, rows_at_once(vae) // num_samples)
     with evaluation_mode(vae):
-        estimates = map_images(estimate, split, batch_size, generator, on_rows)
+        estimates = map_images(estimate, split, batch_size, generator, on_rows, spread)
     by_image, halves = zip(*estimates, strict=True)
     means = torch.cat(by_image, dim=1)
     neg_elbo, distortion, kl, log_det = means.mean(1).tolist()

@@ -9,7 +9,7 @@ from torch import Tensor
 from nfvae.data import Split
 from nfvae.evaluation.elbo import rows_at_once, standard_error
 from nfvae.evaluation.mode import evaluation_mode
-from nfvae.evaluation.threads import Report, map_images
+from nfvae.evaluation.threads import Report, Spread, here, map_images
 from nfvae.objective import elbo_terms
 from nfvae.vae import VAE
 
@@ -31,6 +31,7 @@ def estimate_nll(
     num_samples: int,
     generator: torch.Generator,
     on_rows: Report = lambda rows: None,
+    spread: Spread = here,
 ) -> NllEstimate:
     """−log p(x) ≈ −log (1/S) Σ_s p(x, z_s)/q(z_s|x), z_s ~ q(·|x), averaged over a split.
 
@@ -46,6 +47,7 @@ def estimate_nll(
         num_samples: S, at least 1.
         generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
+        spread: distributes the images over processes, see `nfvae.training.distributed`.
 
     Raises:
         ValueError: the split is dynamic or does not fit the model, or num_samples < 1.
@@ -64,7 +66,7 @@ def estimate_nll(
         return -log_evidence(vae, x, num_samples, noise, report)
 
     with evaluation_mode(vae):
-        nlls = map_images(estimate, split, images, generator, on_rows)
+        nlls = map_images(estimate, split, images, generator, on_rows, spread)
     nll = torch.cat(nlls)
     return NllEstimate(float(nll.mean()), standard_error(nll), num_samples)
 

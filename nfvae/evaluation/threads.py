@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,18 @@ from nfvae.data import Split
 P = TypeVar("P")
 R = TypeVar("R")
 Report = Callable[[int], None]
+
+
+class Spread(Protocol):
+    """`work(pieces)`, by this process or by several; called by all of them."""
+
+    def __call__(self, work: Callable[[Sequence[P]], list[R]], pieces: Sequence[P]) -> list[R]:
+        """The results of all pieces, in order."""
+
+
+def here(work: Callable[[Sequence[P]], list[R]], pieces: Sequence[P]) -> list[R]:
+    """`work(pieces)`, by this process."""
+    return work(pieces)
 
 
 class _StoppedError(Exception):
@@ -27,6 +39,7 @@ def map_images(
     batch_size: int,
     generator: torch.Generator,
     on_rows: Report,
+    spread: Spread = here,
 ) -> list[R]:
     """`estimate(x, generator, report)` of each batch x of a split, in order.
 
@@ -39,6 +52,7 @@ def map_images(
         batch_size: images in a batch.
         generator: determines the batches' generators.
         on_rows: called in the calling thread with each n.
+        spread: distributes the batches over processes.
 
     Raises:
         ValueError: the split is dynamic.
@@ -54,7 +68,10 @@ def map_images(
         return estimate(x, torch.Generator(device).manual_seed(seed), report)
 
     num_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    return map_in_threads(work, list(zip(pieces, seeds, strict=True)), num_threads, on_rows)
+    return spread(
+        lambda own: map_in_threads(work, own, num_threads, on_rows),
+        list(zip(pieces, seeds, strict=True)),
+    )
 
 
 def map_in_threads(

@@ -9,6 +9,7 @@ import torch
 from nfvae.errors import DivergenceError
 from nfvae.evaluation import ElboEstimate, estimate_elbo
 from nfvae.evaluation.mode import evaluation_mode
+from nfvae.evaluation.threads import Spread, here
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
 from nfvae.training.checks import checked
@@ -72,6 +73,7 @@ class Validation(Callback):
         patience: stop after this many validations without a better −ELBO, counted after annealing;
             None never stops.
         on_rows: called with the number of decoded samples after each portion; it may raise.
+        spread: distributes the images over processes, see `nfvae.training.distributed`.
 
     Attributes:
         estimate: the last result; None before the first validation.
@@ -96,6 +98,7 @@ class Validation(Callback):
         num_samples: int = 2,
         patience: int | None = None,
         on_rows: Callable[[int], None] = lambda rows: None,
+        spread: Spread = here,
     ) -> None:
         if every < 1:
             raise ValueError(f"every={every} must be at least 1")
@@ -103,6 +106,7 @@ class Validation(Callback):
         self.num_samples = num_samples
         self.patience = patience
         self.on_rows = on_rows
+        self.spread = spread
         self.estimate: ElboEstimate | None = None
         self.improved = False
         self.step = 0
@@ -127,7 +131,12 @@ class Validation(Callback):
         with training.stopwatch.pause():
             generator = torch.Generator(training.device).manual_seed(stream_seed(0, "validation"))
             self.estimate = estimate_elbo(
-                training.vae, training.data.val, self.num_samples, generator, self.on_rows
+                training.vae,
+                training.data.val,
+                self.num_samples,
+                generator,
+                self.on_rows,
+                self.spread,
             )
         if not isfinite(self.estimate.neg_elbo):
             raise DivergenceError(f"validation −ELBO was not finite at step {training.step}")

@@ -12,6 +12,7 @@ from nfvae.errors import DivergenceError, StateError, StopTraining
 from nfvae.objective import Objective
 from nfvae.precision import Precision
 from nfvae.training.callbacks import Callback
+from nfvae.training.distributed import ALONE, Ranks
 from nfvae.training.schedule import Schedule, constant
 from nfvae.training.state import Training
 from nfvae.vae import VAE
@@ -31,6 +32,7 @@ def fit(
     generator: torch.Generator | None = None,
     compile: bool = False,
     precision: Precision = "float32",
+    ranks: Ranks = ALONE,
     callbacks: Sequence[Callback] = (),
     resume_from: Mapping[str, Any] | None = None,
 ) -> Training:
@@ -50,6 +52,7 @@ def fit(
         compile: compile the loss and its gradient with torch.compile: seconds to minutes at the
             start for faster updates, with the same result up to rounding.
         precision: of encoder and decoder, see `nfvae.precision.Precision`.
+        ranks: the processes that train this model together, see `nfvae.training.distributed`.
         callbacks: called between updates, in this order.
         resume_from: the result of `nfvae.training.state_dict(training, callbacks)` in an earlier
             run.
@@ -83,6 +86,7 @@ def fit(
         generator=generator,
         compile=compile,
         precision=precision,
+        ranks=ranks,
     )
     if resume_from is not None:
         load_state_dict(training, callbacks, resume_from)

@@ -15,6 +15,7 @@ from nfvae.precision import Precision
 from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
+from nfvae.training.distributed import ALONE, Ranks
 from nfvae.training.meter import Meter
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
@@ -67,6 +68,7 @@ class Training:
         generator: torch.Generator | None = None,
         compile: bool = False,
         precision: Precision = "float32",
+        ranks: Ranks = ALONE,
     ) -> None:
         vae.check_data(data.image_shape, data.values)
         self.device = next(vae.parameters()).device
@@ -82,20 +84,21 @@ class Training:
         self.schedule = schedule
         self.grad_clip = float("inf") if grad_clip is None else grad_clip
         self.objective = objective or Objective()
-        self.batch_loss = BatchLoss(vae, self.objective, precision)
+        self.batch_loss: nn.Module = BatchLoss(vae, self.objective, precision)
         if compile:
             self.batch_loss.compile(dynamic=False)
         self.sampler = BatchSampler(len(data.train), batch_size, seed, self.device)
         self.generator = generator or torch.Generator(self.device).manual_seed(
             stream_seed(seed, "training")
         )
-        self.seed = seed
+        self.dropout_seed = stream_seed(seed, "dropout")
         self.meter = Meter((*TERMS, "grad_norm"), self.device)
         self.stopwatch = Stopwatch()
         self.step = 0
         self.lr_scale = 1.0
         self.stopped_early = False
         self.pending = False
+        ranks.divide(self)
 
     @property
     def finished(self) -> bool:
@@ -122,7 +125,7 @@ class Training:
         if self.has_dropout:
             # Dropout uses torch's global generator. Its seed is a function of the step, so that a
             # resumed run drops the same units.
-            torch.manual_seed(stream_seed(self.seed, "dropout") + self.step)
+            torch.manual_seed(self.dropout_seed + self.step)
         x = self.data.train.batch(self.sampler.indices(self.step), self.generator)
         shape = (self.objective.num_samples, len(x), self.vae.latent_dim)
         noise = torch.randn(shape, dtype=x.dtype, device=self.device, generator=self.generator)

@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nfvae.experiments.errors import ConfigError, one_line
+from nfvae.experiments.terminal.torchrun import refuse_torchrun
 
 SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher."
 LAUNCHERS = {
@@ -84,6 +85,8 @@ def check_settings(settings: DictConfig, command: str) -> None:
                 f"hydra.{section}.{key}={one_line(raw[section][key])}: nfvae's files are not in "
                 "Hydra's folders; use run.dir to choose a run's folder"
             )
+    if raw["mode"] == RunMode.MULTIRUN:
+        refuse_torchrun("-m asks for many", "start each run by its own torchrun command")
     if raw["mode"] == RunMode.RUN:
         for override in raw["overrides"]["hydra"] + raw["overrides"]["task"]:
             name = override.lstrip("+~")

@@ -16,6 +16,7 @@ from nfvae.experiments.terminal.call import remember_call
 from nfvae.experiments.terminal.failures import report
 from nfvae.experiments.terminal.output import output_error, protect_output
 from nfvae.experiments.terminal.plugins import import_plugins, take_plugins
+from nfvae.experiments.terminal.torchrun import place, refuse_torchrun, write_to_terminal
 
 SHOWS = {"--help", "-h", "--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
@@ -47,6 +48,7 @@ def _exit(name: str, words: list[str]) -> NoReturn:
     protect_output()
     record_signal(None)
     remember_call(name, sys.argv[0], words)
+    write_to_terminal((found := place()) is None or found.rank == 0)
     before = signal.signal(signal.SIGINT, _leave)
     try:
         status = _run(name, words)
@@ -63,6 +65,8 @@ def _exit(name: str, words: list[str]) -> NoReturn:
 
 def _run(name: str, words: list[str]) -> int:
     try:
+        if name != "train":
+            refuse_torchrun(f"{name} is for one", "start it without torchrun")
         words = take_plugins(words)
         if not is_configured(name):
             import_plugins()

@@ -7,6 +7,7 @@ from typing import Any
 from nfvae.experiments.configuration.config import parse_config
 from nfvae.experiments.interruption import Interrupted, stop_on_signals
 from nfvae.experiments.monitoring.summary import summary
+from nfvae.experiments.running.parallel import joined
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -24,9 +25,9 @@ def train(composed: Mapping[str, Any]) -> float | None:
     else:
         print(f"run folder  {path}")
         print(f"watch it    tensorboard --logdir {shlex.quote(str(path))}", flush=True)
-    with stop_on_signals() as stop:
+    with joined() as ranks, stop_on_signals() as stop:
         try:
-            results = run_training(config, folder, stop)
+            results = run_training(config, folder, stop, ranks)
         except Interrupted as stopped:
             raise Interrupted(f"{stopped}; saved") from None
     print(f"trained     {results['steps']} steps in {results['train_seconds'] / 60:.1f} min")

@@ -14,12 +14,26 @@ def check_device(name: str) -> str:
     return name
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of this name; `auto` is the first CUDA device, or the CPU if there is none."""
+def choose_device(name: str, local_rank: int | None = None) -> torch.device:
+    """The device of this name; `auto` is the first CUDA device, or the CPU if there is none.
+
+    `local_rank`: number of this process, if there are several on this machine; it has the GPU of
+    that number.
+    """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         name = "cuda" if count else "cpu"
     device = torch.device(name)
+    if device.type == "cuda" and local_rank is not None:
+        if name != "cuda":
+            raise ConfigError(f"device={name} is one GPU for several processes; use device=cuda")
+        if local_rank >= count:
+            raise ConfigError(
+                f"process {local_rank} of this machine has no GPU: PyTorch sees {count}; use at "
+                f"most --nproc-per-node={count}, or device=cpu"
+            )
+        device = torch.device("cuda", local_rank)
+        torch.cuda.set_device(device)
     if device.type == "cuda" and (device.index or 0) >= count:
         seen = f"only {count}" if count else "no"
         raise ConfigError(

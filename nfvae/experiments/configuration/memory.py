@@ -4,6 +4,7 @@ import json
 import os
 import resource
 from collections.abc import Mapping
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -20,8 +21,10 @@ from nfvae.images import ImageShape
 BYTES = 4  # per float32
 
 
-def check_memory(config: Config, image_shape: ImageShape, device: torch.device) -> None:
-    """Refuse a run that needs more memory than is available.
+def check_memory(
+    config: Config, image_shape: ImageShape, device: torch.device, num_processes: int = 1
+) -> None:
+    """Refuse a run whose processes, with their part of a batch each, need more than the memory.
 
     The estimate is a lower bound: it leaves out most of what a flow stores within its transforms.
     """
@@ -30,7 +33,7 @@ def check_memory(config: Config, image_shape: ImageShape, device: torch.device) 
     require_memory(
         size.num_parameters,
         numbers_per_parameter(config.optim, config.trainer.on_nan == "rewind"),
-        batch * (size.per_image + num_samples * size.per_sample),
+        ceil(batch / num_processes) * (size.per_image + num_samples * size.per_sample),
         available_memory(device),
         {"K": config.K, **_model_sizes(config), **sizes(config.flow)}
         | {"trainer.batch_size": batch, "objective.num_samples": num_samples},

@@ -15,6 +15,7 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.progress import progress_bar
 from nfvae.seeds import stream_seed
 from nfvae.training import Training, Validation
+from nfvae.training.distributed import ALONE, Ranks
 from nfvae.vae import VAE
 
 
@@ -26,30 +27,32 @@ def measure(
     checkpoint: Checkpoint,
     stop: StopRequest,
     show_progress: bool = True,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """−ELBO, its terms and the NLL of a model on a split, in nats per image.
 
     If pixels are levels and the likelihood gives their probability, the results also have
     `bits_per_dim` (of the NLL) and `neg_elbo_bits_per_dim`.
 
-    `name`, of the split, and `checkpoint`, of the model, are for messages.
+    `name`, of the split, and `checkpoint`, of the model, are for messages. `ranks`
+    estimate it together.
 
     Raises:
         Interrupted: `stop` was set.
     """
-    rows = len(split) * (config.elbo_draws + config.num_samples)
+    rows = len(split) * (config.elbo_draws + config.num_samples) // ranks.size
     with progress_bar(name, rows, show=show_progress) as bar:
 
         def on_rows(rows: int) -> None:
             bar.update(rows)
             stop.check()
 
-        seed = stream_seed(config.seed, "evaluation")
+        seed, spread = stream_seed(config.seed, "evaluation"), ranks.spread
         generator = torch.Generator(split.images.device).manual_seed(seed)
-        measured = asdict(estimate_elbo(vae, split, config.elbo_draws, generator, on_rows))
+        measured = asdict(estimate_elbo(vae, split, config.elbo_draws, generator, on_rows, spread))
         nll = {"nll": None, "nll_se": None, "num_importance_samples": 0}
         if config.num_samples:
-            nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows))
+            nll = asdict(estimate_nll(vae, split, config.num_samples, generator, on_rows, spread))
     results: dict[str, Any] = measured | nll
     if split.values == "levels" and vae.likelihood.measure == "mass":
         for bits, nats in (("neg_elbo_bits_per_dim", "neg_elbo"), ("bits_per_dim", "nll")):

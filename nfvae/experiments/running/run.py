@@ -1,6 +1,7 @@
 """A whole training run, from its configuration to results.json."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,13 +13,19 @@ from nfvae.experiments.configuration.config import Config, check_validation
 from nfvae.experiments.configuration.device import choose_device
 from nfvae.experiments.configuration.memory import check_memory
 from nfvae.experiments.configuration.parts import read_data
-from nfvae.experiments.errors import CheckpointError
+from nfvae.experiments.errors import CheckpointError, ConfigError
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.metrics_log import log_results
 from nfvae.experiments.monitoring.run_log import RunLog
 from nfvae.experiments.running.callbacks import Checkpoints, Rewind, StopOnSignal
 from nfvae.experiments.running.loading import does_not_fit, load_or_advise, load_weights
 from nfvae.experiments.running.measure import describe, measure
+from nfvae.experiments.running.parallel import (
+    CheckFinite,
+    NoCheckpoints,
+    StopTogether,
+    sync_every,
+)
 from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.running.tuning import tuned
 from nfvae.experiments.storage.checkpoint import load_checkpoint
@@ -26,47 +33,61 @@ from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import check_same_run
 from nfvae.training import Callback, Validation, fit
+from nfvae.training.distributed import ALONE, Ranks
 
 
-def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[str, Any]:
+def run_training(
+    config: Config, folder: RunFolder, stop: StopRequest, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """Train in a folder, or resume there; returns the content of results.json.
+
+    Args:
+        config: the run's configuration.
+        folder: the run's folder; of several ranks, only rank 0 uses it.
+        stop: set by a signal.
+        ranks: the processes that train this run together.
 
     Raises:
         Interrupted: `stop` was set; the run is saved, and the same call resumes it.
     """
-    if folder.complete:  # its files are only read, so no lock is needed
-        folder.check_same(config)
-        return folder.read_results()
+    ranks = replace(ranks, sync_every=sync_every(config.trainer))
+    if (results := ranks.from_first(lambda: _results_of(folder, config))) is not None:
+        return results
     made_by = provenance()
     available = torch.get_num_threads()
-    device = choose_device(config.device)
-    data = read_data(config.data)
-    check_run(config, data, device)
-    arguments = fit_arguments(config, data.to(device), device)
+    device, data, arguments = ranks.together(lambda: _prepare(config, ranks))
     header = {"config": config.model_dump(mode="json"), "image_shape": list(data.image_shape)}
 
     trainer = config.trainer
     validation = Validation(
-        trainer.val_every, patience=trainer.early_stopping, on_rows=lambda rows: stop.check()
+        trainer.val_every,
+        patience=trainer.early_stopping,
+        on_rows=lambda rows: stop.check(),
+        spread=ranks.spread,
     )
     log = RunLog(folder, config, validation)
     callbacks: list[Callback] = [StopOnSignal(stop), validation, log]
-    checkpoints = Checkpoints(
+    if ranks.size > 1:
+        callbacks[0] = StopTogether(stop, ranks)
+    if ranks.rank > 0:
+        callbacks[2] = CheckFinite(ranks.sync_every)
+    checkpoints = (Checkpoints if ranks.rank == 0 else NoCheckpoints)(
         folder, trainer.checkpoint_every, validation, header, callbacks, log.sync
     )
     max_rewinds = trainer.max_rewinds if trainer.on_nan == "rewind" else 0
     rewind = Rewind(max_rewinds, checkpoints)
     callbacks += [rewind, checkpoints]
 
-    with folder.held(config), failure_recorded(folder.path):
-        if folder.results.exists():  # another process has ended it in the meantime
+    with ranks.on_first(folder.held(config)), ranks.on_first(failure_recorded(folder.path)):
+        if ranks.from_first(folder.results.exists):  # another process has ended it in the meantime
             return folder.read_results()
         try:
-            stored = _load_last(folder, header, device) if folder.last.exists() else None
-            header |= (settings := tuned(trainer, arguments, stored))
+            stored = ranks.from_first(lambda: _load_last(folder, header, device))
+            settings = ranks.from_first(lambda: tuned(trainer, arguments, stored))
+            header |= settings
             torch.set_num_threads(settings["num_threads"])
             arguments |= {"precision": settings["precision"]}
-            training = fit(**arguments, callbacks=callbacks, resume_from=stored)
+            training = fit(**arguments, ranks=ranks, callbacks=callbacks, resume_from=stored)
         except DivergenceError as error:
             raise DivergenceError(f"{error}; {_after_divergence(config, folder)}") from None
         except StateError as error:
@@ -74,28 +95,57 @@ def run_training(config: Config, folder: RunFolder, stop: StopRequest) -> dict[s
             raise CheckpointError(f"{unfit}; {_way_back(folder)}") from None
 
         described = describe(config, training, validation, rewind.rewinds) | settings | made_by
+        described["num_processes"] = ranks.size
         if config.eval.checkpoint == "best":
-            best = _load_best(folder, validation.best_step, device)
+            best = ranks.from_first(lambda: _load_best(folder, validation.best_step))
             load_weights(training.vae, best, folder.best)
         torch.set_num_threads(config.trainer.num_threads or available)
         test, which = training.data.test, config.eval.checkpoint
-        measured = measure(training.vae, test, "test", config.eval, which, stop, trainer.progress)
-        log_results(folder.path, training.step, measured)
-        folder.write_results(measured | described)
+        measured = measure(
+            training.vae, test, "test", config.eval, which, stop, trainer.progress, ranks
+        )
+        if ranks.rank == 0:
+            log_results(folder.path, training.step, measured)
+            folder.write_results(measured | described)
         return measured | described
 
 
-def check_run(config: Config, data: Dataset, device: torch.device) -> int:
+def _results_of(folder: RunFolder, config: Config) -> dict[str, Any] | None:
+    """The results of a complete run; its files are only read, so no lock is needed."""
+    if not folder.complete:
+        return None
+    folder.check_same(config)
+    return folder.read_results()
+
+
+def _prepare(config: Config, ranks: Ranks) -> tuple[torch.device, Dataset, dict[str, Any]]:
+    """The device, the data, and the arguments of `nfvae.fit` except callbacks and ranks."""
+    device = choose_device(config.device, ranks.local_rank if ranks.size > 1 else None)
+    data = read_data(config.data)
+    check_run(config, data, device, ranks.size)
+    arguments = fit_arguments(config, data.to(device), device)
+    try:
+        ranks.check(arguments["vae"], arguments["objective"], arguments["batch_size"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return device, data, arguments
+
+
+def check_run(config: Config, data: Dataset, device: torch.device, num_processes: int = 1) -> int:
     """Check what depends on the data; returns the number of updates."""
     check_likelihood(config, data)
     if data.val is None:
         check_validation(config, f"data={data.name} without validation images")
-    check_memory(config, data.image_shape, device)
+    check_memory(config, data.image_shape, device, num_processes)
     return count_steps(config, data)
 
 
-def _load_last(folder: RunFolder, header: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    content = load_or_advise(folder.last, device, lambda: _way_back(folder))
+def _load_last(
+    folder: RunFolder, header: dict[str, Any], device: torch.device
+) -> dict[str, Any] | None:
+    if not folder.last.exists():
+        return None
+    content = load_or_advise(folder.last, "cpu", lambda: _way_back(folder))
     stored = content.get("config")
     check_same_run(folder.last, stored if isinstance(stored, dict) else {}, header["config"])
     noise = content.get("generator")
@@ -119,10 +169,10 @@ def _way_back(folder: RunFolder) -> str:
     )
 
 
-def _load_best(folder: RunFolder, best_step: int, device: torch.device) -> dict[str, Any]:
+def _load_best(folder: RunFolder, best_step: int) -> dict[str, Any]:
     """The checkpoint of the best step."""
     again = f"delete {folder.last} to train again"
-    best = load_or_advise(folder.best, device, lambda: again)
+    best = load_or_advise(folder.best, "cpu", lambda: again)
     if best.get("step") != best_step:
         raise CheckpointError(
             f"{folder.best} has step {best.get('step')}, but the best step is {best_step}; {again}"

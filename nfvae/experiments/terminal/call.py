@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from nfvae.experiments.terminal.torchrun import place
+
 # Processes that a sweep starts inherit both.
 _FORM, _LINE = "NFVAE_CALLED_AS", "NFVAE_COMMAND_LINE"
 
@@ -18,7 +20,10 @@ def remember_call(name: str, program: str, words: list[str]) -> None:
         words: the arguments that followed the command's name.
     """
     os.environ[_FORM] = _form(program)
-    os.environ[_LINE] = command(name, *words)
+    line = command(name, *words)
+    if (found := place()) is not None and line.startswith("python "):
+        line = f"torchrun --nproc-per-node={found.local_size} {line.removeprefix('python ')}"
+    os.environ[_LINE] = line
 
 
 def command(name: str, *words: object) -> str:
