@@ -119,7 +119,8 @@ class ResNetDecoder(ConvolutionalDecoder):
     ) -> None:
         first, second = channels
         linear = nn.Linear(latent_dim, second * _area(image_shape))
-        nn.init.xavier_normal_(linear.weight)
+        # Maps of variance 1 for z ~ N(0, I): with weaker ones training learns to ignore z.
+        nn.init.normal_(linear.weight, std=latent_dim**-0.5)
         nn.init.zeros_(linear.bias)
         super().__init__(
             latent_dim,
