@@ -33,11 +33,6 @@ class Data(NamedTuple):
 
 SMALL = ("data.source=small",)
 DATA = [
-    Data("mnist", "dynamic", "bits"),
-    Data("mnist", "static", "bits"),
-    Data("mnist", "none", "levels"),
-    Data("fashion_mnist", "dynamic", "bits"),
-    Data("fashion_mnist", "none", "levels"),
     Data("omniglot", "dynamic", "bits", SMALL),
     Data("omniglot", "none", "levels", SMALL),
     Data("frey_faces", "dynamic", "bits"),
@@ -46,6 +41,11 @@ DATA = [
     Data("arrays", "static", "bits"),
     Data("arrays", "none", "levels"),
     Data("arrays", "none", "reals"),
+    Data("mnist", "dynamic", "bits"),
+    Data("mnist", "static", "bits"),
+    Data("mnist", "none", "levels"),
+    Data("fashion_mnist", "dynamic", "bits"),
+    Data("fashion_mnist", "none", "levels"),
 ]
 FITS = {
     "bernoulli": {"bits"},
