@@ -68,7 +68,7 @@ def fashion_mnist(
     """
     check_binarization(binarization, "dynamic", "fixed", "none")
     folder = root_folder(root)
-    if download and not all(has_file(file.name, folder, LAYOUTS) for file in FILES):
+    if download and not all(has_file(file.names, folder, LAYOUTS) for file in FILES):
         fetch(
             lambda datasets: datasets.FashionMNIST(str(folder), download=True),
             folder,
@@ -76,7 +76,7 @@ def fashion_mnist(
         )
     arrays = [
         read_idx_file(
-            file, find_file(file.name, folder, LAYOUTS, SOURCE), f"Fashion-MNIST {file.name}"
+            file, find_file(file.names, folder, LAYOUTS, SOURCE), f"Fashion-MNIST {file.name}"
         )
         for file in FILES
     ]

@@ -9,6 +9,8 @@ import os
 import stat
 import zlib
 from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,23 +49,28 @@ def expand(path: str, key: str) -> Path:
         raise DataError(f"{key}={path}: there is no such user") from None
 
 
-def find_file(name: str, root: Path, subfolders: Sequence[str], source: str = "") -> Path:
-    """Path of `name`, or of `name` with .gz, in the first of root's subfolders that holds it.
+def find_file(
+    names: str | Sequence[str], root: Path, subfolders: Sequence[str], source: str = ""
+) -> Path:
+    """Path of a file that has one of these names, with or without .gz, in root or a subfolder.
 
     Args:
-        name: the file's name.
+        names: the names that the file may have, in the order of the search.
         root: folder given by the user.
         subfolders: subfolders of root, in the order of the search; "." is root itself.
         source: where to get the file, for the message.
 
     Raises:
-        DataError: root is not a folder, or none of its subfolders holds the file.
+        DataError: root is not a folder, or none of its subfolders holds the file. The message lists
+            the accepted names.
     """
+    accepted = _tuple(names)
+    stated = " or ".join(accepted)
     hint = f"; get it from {source}" if source else ""
     if not root.is_dir():
         fault = "is a file" if root.exists() else "does not exist"
-        raise DataError(f"root={root} {fault}; it must be the folder that holds {name}{hint}")
-    places = _places(name, root, subfolders)
+        raise DataError(f"root={root} {fault}; it must be the folder that holds {stated}{hint}")
+    places = _places(accepted, root, subfolders)
     for path in places:
         if path.is_file():
             return path
@@ -72,17 +79,40 @@ def find_file(name: str, root: Path, subfolders: Sequence[str], source: str = ""
             raise DataError(f"{path} is a folder; it must be the data file itself")
         if path.exists():
             raise DataError(f"{path} is not a regular file")
-    where = " or ".join(str(root / sub) for sub in subfolders)
-    raise DataError(f"no {name} and no {name}.gz in {where}; root must name their folder{hint}")
+    folders = [root / sub for sub in subfolders]
+    where = " or ".join(map(str, folders))
+    similar = _similar(accepted, folders)
+    rename = f"; if {similar} is that file, rename it" if similar else ""
+    raise DataError(
+        f"no file in {where} is named {stated}, or so with .gz; root must name the file's folder"
+        f"{rename}{hint}"
+    )
 
 
-def has_file(name: str, root: Path, subfolders: Sequence[str]) -> bool:
+def has_file(names: str | Sequence[str], root: Path, subfolders: Sequence[str]) -> bool:
     """Whether `find_file` would find it."""
-    return any(path.is_file() for path in _places(name, root, subfolders))
+    return any(path.is_file() for path in _places(_tuple(names), root, subfolders))
 
 
-def _places(name: str, root: Path, subfolders: Sequence[str]) -> list[Path]:
-    return [root / sub / (name + suffix) for sub in subfolders for suffix in ("", ".gz")]
+def _tuple(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _places(names: Sequence[str], root: Path, subfolders: Sequence[str]) -> list[Path]:
+    return [root / sub / (name + gz) for name in names for sub in subfolders for gz in ("", ".gz")]
+
+
+def _similar(names: Sequence[str], folders: Sequence[Path]) -> str:
+    """Path of a file whose name resembles one of these, fit for a message; "" if there is none."""
+    for folder in folders:
+        try:
+            files = [entry.name for entry in islice(os.scandir(folder), 1000) if entry.is_file()]
+        except OSError:  # no such subfolder, or not readable: there is nothing to suggest
+            continue
+        for name in names:
+            if close := get_close_matches(name, files, n=1, cutoff=0.75):
+                return str(folder / printable(close[0]))
+    return ""
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:

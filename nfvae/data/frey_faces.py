@@ -7,6 +7,8 @@ split in order of time (`split_seed` None) is harder. The papers take pixels as 
 give bits per dimension.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from nfvae.data.array_files import read_arrays
@@ -14,6 +16,7 @@ from nfvae.data.assemble import Images, binarized_dataset
 from nfvae.data.binarize import Binarization, check_binarization
 from nfvae.data.dataset import Dataset, register
 from nfvae.data.files import CACHE, find_file, has_file, root_folder
+from nfvae.data.idx import Bytes
 from nfvae.data.npy import find_array
 from nfvae.data.splitting import SplitSeed, cut
 from nfvae.errors import DataError
@@ -22,7 +25,8 @@ NUM_IMAGES, NUM_VAL, NUM_TEST = 1965, 200, 200
 
 LAYOUTS = (".", "frey_faces", "Freyfaces")
 
-MAT_FILE, NPZ_FILE, PICKLE = "frey_rawface.mat", "frey_faces.npz", "freyfaces.pkl"
+NPZ_FILE, MAT_FILE, PICKLE = "frey_faces.npz", "frey_rawface.mat", "freyfaces.pkl"
+FILES = NPZ_FILE, MAT_FILE
 
 SOURCE = (
     "https://cs.nyu.edu/~roweis/data/frey_rawface.mat, or save the images there as frey_faces.npz, "
@@ -55,20 +59,28 @@ def frey_faces(
     """
     check_binarization(binarization, "dynamic", "fixed", "none")
     folder = root_folder(root)
-    if has_file(NPZ_FILE, folder, LAYOUTS):
-        path = find_file(NPZ_FILE, folder, LAYOUTS)
-        pixels = find_array(read_arrays(path), "images", (NUM_IMAGES, 28, 20), path)
-    elif has_file(PICKLE, folder, LAYOUTS) and not has_file(MAT_FILE, folder, LAYOUTS):
+    if has_file(PICKLE, folder, LAYOUTS) and not has_file(FILES, folder, LAYOUTS):
         raise DataError(
             f"{find_file(PICKLE, folder, LAYOUTS)} is a pickle, which is never loaded because it "
             f"can run code; take {SOURCE}"
         )
-    else:
-        path = find_file(MAT_FILE, folder, LAYOUTS, SOURCE)
-        columns = find_array(read_arrays(path), "ff", (560, NUM_IMAGES), path)
-        pixels = columns.T.reshape(NUM_IMAGES, 28, 20)
-    if pixels.dtype != np.uint8:
-        raise DataError(f"{path} holds {pixels.dtype}, must hold uint8, levels 0 to 255")
-    images = Images(pixels.astype(np.uint8, copy=False)[:, None])
+    path = find_file(FILES, folder, LAYOUTS, SOURCE)
+    images = Images(_read(path)[:, None])
     splits = cut(images, {"val": NUM_VAL, "test": NUM_TEST}, split_seed)
     return binarized_dataset("frey_faces", splits, binarization, train_on_val)
+
+
+def _read(path: Path) -> Bytes:
+    """All frames in the film's order: [1965, 28, 20]."""
+    arrays = read_arrays(path)
+    if path.name.startswith(NPZ_FILE):
+        pixels = find_array(arrays, "images", (NUM_IMAGES, 28, 20), path)
+    else:
+        columns = find_array(arrays, "ff", (560, NUM_IMAGES), path)
+        pixels = columns.T.reshape(NUM_IMAGES, 28, 20)
+    # MATLAB keeps levels as bytes or, without a word, as doubles.
+    with np.errstate(invalid="ignore"):
+        levels = pixels.astype(np.uint8)
+    if not np.array_equal(levels, pixels):
+        raise DataError(f"{path} must hold levels, whole numbers from 0 to 255")
+    return levels

@@ -24,6 +24,11 @@ class IdxFile:
     shape: tuple[int, ...]
     sha256: str
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names that people's copies have: train-images-idx3-ubyte, train-images.idx3-ubyte."""
+        return self.name, self.name.replace("-idx", ".idx")
+
 
 def read_idx_file(file: IdxFile, path: Path, known_as: str) -> Bytes:
     """Array of a published IDX file.

@@ -94,5 +94,5 @@ def read_mnist_file(file: IdxFile, root: Path | None = None) -> Bytes:
     Raises:
         DataError: the file is missing, unreadable, or not MNIST's byte for byte.
     """
-    path = find_file(file.name, EMBEDDED if root is None else root, LAYOUTS)
+    path = find_file(file.names, EMBEDDED if root is None else root, LAYOUTS)
     return read_idx_file(file, path, f"MNIST {file.name}")

@@ -2,8 +2,9 @@
 
 Papers on VAEs use the file chardata.mat of the code of Burda, Grosse & Salakhutdinov (2016,
 "Importance Weighted Autoencoders"): grey levels of 28×28 pixels, 24,345 training and 8,070 test
-images. As in Sylvester flows (van den Berg et al. 2018, utils/load_data.py), 1,345 of the training
-images, drawn at random, are used for validation. Burda et al. train on all of them.
+images. That code (datasets.py) permutes the training images with seed 123 and keeps the last 1,345
+for validation, and so does this reader by default. Sylvester flows (van den Berg et al. 2018,
+utils/load_data.py) hold out as many, drawn with the seed of the run.
 
 Lake's own files are drawings of 105×105 black and white pixels. They are inverted, so that ink is
 1, and resized to 28×28 grey levels by Pillow's Lanczos filter, as in the code of MAML (Finn, Abbeel
@@ -73,7 +74,7 @@ def omniglot(
     source: Literal["chardata", "drawings", "small"] = "chardata",
     download: bool = False,
     binarization: Binarization = "dynamic",
-    split_seed: SplitSeed = 0,
+    split_seed: SplitSeed = 123,
     train_on_val: bool = False,
 ) -> Dataset:
     """Omniglot: 28×28 grey levels, 50 alphabets, bits by default.
@@ -88,7 +89,7 @@ def omniglot(
         binarization: see `nfvae.data.binarize.Binarization`; not "static": nobody has published
             static bits.
         split_seed: seed of the permutation that separates validation images from training images
-            (and, for drawings, test images).
+            (and, for drawings, test images); 123 in the code of Burda et al.
         train_on_val: train on the validation images too, without validation.
 
     Raises:

@@ -82,9 +82,8 @@ def read_static_mnist(root: Path | None) -> dict[SplitName, Images]:
 def _reader(root: Path | None) -> Callable[[AmatFile], Bytes]:
     if root is None:
         return read_embedded
-    for name in PACKED:
-        if has_file(name, root, LAYOUTS):
-            return partial(read_packed, path=find_file(name, root, LAYOUTS))
+    if has_file(PACKED, root, LAYOUTS):
+        return partial(read_packed, path=find_file(PACKED, root, LAYOUTS))
     return partial(read_static_file, root=root)
 
 
@@ -125,7 +124,8 @@ def read_static_file(file: AmatFile, root: Path) -> Bytes:
     Raises:
         DataError: the file is missing, unreadable, or not Larochelle's byte for byte.
     """
-    path = find_file(file.name, root, LAYOUTS)
+    # The packed archive is named too, for the message: it was looked for before.
+    path = find_file((file.name, *PACKED), root, LAYOUTS)
     # At most a space after each digit and two characters at the end of each line.
     content = read_bytes(path, file.num_images * (2 * 784 + 2))
     bits = parse_amat(content, (file.num_images, 784), path)

@@ -9,12 +9,19 @@ importance sampling computes it once per image.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nfvae.flows.base import StepwiseFlow
+
+# The options of all families whose transforms have networks of their own.
+ContextSize = Annotated[int, Ge(0)]
+HiddenSize = Annotated[int, Ge(1)]
+HiddenLayers = Annotated[int, Ge(1), Le(100)]
 
 
 class MaskedLinear(nn.Linear):

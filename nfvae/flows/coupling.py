@@ -12,11 +12,20 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from nfvae.flows.conditioner import ConditionedFlow, Conditioner
+from nfvae.flows.conditioner import (
+    ConditionedFlow,
+    Conditioner,
+    ContextSize,
+    HiddenLayers,
+    HiddenSize,
+)
 
 
 class Coupling(ConditionedFlow):
     """K coupling transforms; a family implements T and its inverse.
+
+    A family with options of its own repeats those of this constructor, since the options of a
+    family are read from the signature of its constructor.
 
     Args:
         dim: D, at least 2.
@@ -24,12 +33,13 @@ class Coupling(ConditionedFlow):
         context_size: numbers per image that the networks see besides a; with 0 they see a alone.
         hidden_size: units of each hidden layer.
         hidden_layers: hidden layers of each network, at least one.
-        numbers_per_dim: length of θ per component of b.
 
     Raises:
         ValueError: dim < 2.
     """
 
+    numbers_per_dim: int
+    """Length of θ per component of b; set by the family before it calls this constructor."""
     order: Tensor
 
     def __init__(
@@ -37,10 +47,9 @@ class Coupling(ConditionedFlow):
         dim: int,
         num_transforms: int,
         *,
-        context_size: int,
-        hidden_size: int,
-        hidden_layers: int,
-        numbers_per_dim: int,
+        context_size: ContextSize = 64,
+        hidden_size: HiddenSize = 128,
+        hidden_layers: HiddenLayers = 1,
     ) -> None:
         if dim < 2:
             raise ValueError(f"a coupling needs at least 2 dimensions, got {dim}")
@@ -53,7 +62,7 @@ class Coupling(ConditionedFlow):
             context_size,
             hidden_size,
             (
-                Conditioner([fixed, *[hidden_size] * hidden_layers, numbers_per_dim * moved])
+                Conditioner([fixed, *[hidden_size] * hidden_layers, self.numbers_per_dim * moved])
                 for fixed, moved in self.sizes
             ),
         )

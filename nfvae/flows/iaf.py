@@ -4,11 +4,17 @@ from math import expm1, log
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfvae.flows.conditioner import ConditionedFlow, Conditioner
+from nfvae.flows.conditioner import (
+    ConditionedFlow,
+    Conditioner,
+    ContextSize,
+    HiddenLayers,
+    HiddenSize,
+)
 from nfvae.flows.registry import register
 
 
@@ -70,9 +76,9 @@ class IAF(ConditionedFlow):
         dim: int,
         num_transforms: int,
         *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 320,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
+        context_size: ContextSize = 64,
+        hidden_size: HiddenSize = 320,
+        hidden_layers: HiddenLayers = 1,
         initial_gate: Annotated[float, Gt(0), Lt(1)] = 0.9,
     ) -> None:
         forwards = torch.arange(dim)

@@ -1,8 +1,5 @@
 """Additive couplings, NICE (Dinh et al. 2015)."""
 
-from typing import Annotated
-
-from annotated_types import Ge, Le
 from torch import Tensor
 
 from nfvae.flows.coupling import Coupling
@@ -40,23 +37,7 @@ class NICE(Coupling):
         >>> z, log_det = flow(torch.randn(100, 4), torch.randn(100, 3))
     """
 
-    def __init__(
-        self,
-        dim: int,
-        num_transforms: int,
-        *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
-    ) -> None:
-        super().__init__(
-            dim,
-            num_transforms,
-            context_size=context_size,
-            hidden_size=hidden_size,
-            hidden_layers=hidden_layers,
-            numbers_per_dim=1,
-        )
+    numbers_per_dim = 1
 
     def transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         return b + theta, b.new_zeros(theta.shape[:-1])

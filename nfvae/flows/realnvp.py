@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt
 from torch import Tensor
 
+from nfvae.flows.conditioner import ContextSize, HiddenLayers, HiddenSize
 from nfvae.flows.coupling import Coupling
 from nfvae.flows.registry import register
 
@@ -39,14 +40,16 @@ class RealNVP(Coupling):
         >>> z, log_det = flow(torch.randn(100, 4), torch.randn(100, 3))
     """
 
+    numbers_per_dim = 2
+
     def __init__(
         self,
         dim: int,
         num_transforms: int,
         *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
+        context_size: ContextSize = 64,
+        hidden_size: HiddenSize = 128,
+        hidden_layers: HiddenLayers = 1,
         max_log_scale: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         super().__init__(
@@ -55,7 +58,6 @@ class RealNVP(Coupling):
             context_size=context_size,
             hidden_size=hidden_size,
             hidden_layers=hidden_layers,
-            numbers_per_dim=2,
         )
         self.max_log_scale = max_log_scale
 

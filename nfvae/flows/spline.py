@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 from torch import Tensor
 
+from nfvae.flows.conditioner import ContextSize, HiddenLayers, HiddenSize
 from nfvae.flows.coupling import Coupling
 from nfvae.flows.rational_quadratic import (
     RationalQuadratic,
@@ -53,21 +54,20 @@ class Spline(Coupling):
         dim: int,
         num_transforms: int,
         *,
-        context_size: Annotated[int, Ge(0)] = 64,
-        hidden_size: Annotated[int, Ge(1)] = 128,
-        hidden_layers: Annotated[int, Ge(1), Le(100)] = 1,
+        context_size: ContextSize = 64,
+        hidden_size: HiddenSize = 128,
+        hidden_layers: HiddenLayers = 1,
         bins: Annotated[int, Ge(2)] = 8,
         bound: Annotated[float, Gt(0)] = 5.0,
     ) -> None:
+        self.numbers_per_dim = 3 * bins - 1
         super().__init__(
             dim,
             num_transforms,
             context_size=context_size,
             hidden_size=hidden_size,
             hidden_layers=hidden_layers,
-            numbers_per_dim=3 * bins - 1,
         )
-        self.bins = bins
         self.bound = bound
 
     def transform(self, b: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,4 +79,4 @@ class Spline(Coupling):
         return x, log_slope.sum(-1)
 
     def _spline(self, theta: Tensor) -> RationalQuadratic:
-        return rational_quadratic(theta.unflatten(-1, (-1, 3 * self.bins - 1)), self.bound)
+        return rational_quadratic(theta.unflatten(-1, (-1, self.numbers_per_dim)), self.bound)

@@ -60,6 +60,42 @@ def test_a_missing_file_is_named_with_its_source(
     refused(name, file, source, str(root), root=str(root))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "accepted"),
+    [
+        ("mnist", {}, "train-images-idx3-ubyte or train-images.idx3-ubyte"),
+        (
+            "mnist",
+            {"binarization": "static"},
+            "binarized_mnist_train.amat or static_bits.npz or static_mnist_bits.npz",
+        ),
+        ("fashion_mnist", {}, "train-images-idx3-ubyte or train-images.idx3-ubyte"),
+        ("omniglot", {"source": "small"}, "images_background_small1.zip"),
+        ("frey_faces", {}, "frey_faces.npz or frey_rawface.mat"),
+    ],
+)
+def test_a_file_of_another_name_is_told_the_accepted_ones(
+    name: str, options: dict, accepted: str, tmp_path: Path
+) -> None:
+    (tmp_path / "my_data.bin").write_bytes(b"")
+    refused(name, f"is named {accepted}, or so with .gz", root=str(tmp_path), **options)
+
+
+@pytest.mark.parametrize("folder", ["", "omniglot-py"])
+def test_a_file_of_a_similar_name_is_named(folder: str, tmp_path: Path) -> None:
+    path = tmp_path / folder / "omniglot_images_background_small1.zip"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    refused("omniglot", f"if {path} is that file, rename it", root=str(tmp_path), source="small")
+
+
+def test_no_other_file_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "thesis.mat").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        load_dataset("omniglot", root=str(tmp_path))
+    assert "thesis" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["fashion_mnist", "omniglot", "frey_faces"])
 def test_static_bits_are_refused_where_there_are_none(name: str) -> None:
     with pytest.raises(ValueError, match=r"allowed: dynamic, fixed, none$"):
@@ -153,10 +189,11 @@ def test_frey_faces_in_the_order_of_the_film(faces: str) -> None:
     assert np.array_equal(data.test.images[:, 0].numpy(), FACES[1765:])
 
 
-def test_frey_faces_from_matlab(matfile: Any, faces: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["u1", "f8"])  # MATLAB may store levels as doubles
+def test_frey_faces_from_matlab(kind: str, matfile: Any, faces: str, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     folder.mkdir()
-    columns = FACES.reshape(1965, 560).T
+    columns = FACES.reshape(1965, 560).T.astype(kind)
     (folder / "frey_rawface.mat").write_bytes(matfile.mat({"ff": columns}))
     digests = {load_dataset("frey_faces", root=str(r)).digest for r in (faces, folder)}
     assert len(digests) == 1
@@ -164,7 +201,7 @@ def test_frey_faces_from_matlab(matfile: Any, faces: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("images", "part"),
-    [(FACES[:-1], "must be [1965, 28, 20]"), (FACES / 255, "must hold uint8")],
+    [(FACES[:-1], "must be [1965, 28, 20]"), (FACES / 255, "must hold levels")],
 )
 def test_other_faces(images: np.ndarray, part: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "frey_faces.npz", images=images)
@@ -281,6 +318,12 @@ def test_omniglots_chardata(chardata: Any, tmp_path: Path) -> None:
     assert np.allclose(found.reshape(8_070, 784), rows, atol=1e-6)
     assert data.test.labels is not None
     assert data.test.labels[:60].tolist() == [*range(50), *range(10)]
+    # As in the code of Burda et al.: validation is the end of a permutation with seed 123.
+    rest = arrays["data"].T.reshape((-1, 28, 28)).reshape((-1, 784), order="F")
+    held_out = rest[np.random.RandomState(seed=123).permutation(24_345)][-1_345:]
+    assert data.val is not None
+    found = data.val.batch(torch.arange(1_345)).numpy()
+    assert np.allclose(found.reshape(1_345, 784), held_out, atol=1e-6)
     everyone = load_dataset("omniglot", root=str(tmp_path), binarization="none", train_on_val=True)
     assert len(everyone.train) == 24_345
 
