@@ -30,7 +30,6 @@ REFUSED = [
     ("+hydra.job_logging.formatters.x.format=ext://this.s", "hydra.job_logging", "none"),
     ("hydra.job_logging.root={level:ext://this.s}", "hydra.job_logging", "none"),
     ("cluster=slurm hydra.launcher.setup=[id]", "hydra.launcher.setup", "any code"),
-    ('cluster=slurm hydra.launcher.comment="a\nid"', "line breaks", "any code"),
     ("--experimental-rerun config.pickle", "--experimental-rerun", "any code"),
     ("+hydra.job.env_set.LD_PRELOAD=x.so", "LD_PRELOAD", "any code"),
     ("--nonsense", "--nonsense is not an option", "--help"),
@@ -60,6 +59,12 @@ def test_refused_before_anything_is_done(case, call, tmp_path):
     for part in said:
         assert part in error
     assert [path.name for path in tmp_path.iterdir()] == ["config.pickle"]
+
+
+def test_a_line_break_for_a_job_script_is_refused(call):
+    status, _, error = call("train", "cluster=slurm", "K=1", 'hydra.launcher.comment="a\nid"')
+    assert status == 1
+    assert "line breaks could run any code" in error
 
 
 class Mark:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from nfvae.experiments.launching.array import ArrayLauncher, _parts
+from nfvae.experiments.terminal.overrides import hydra_override
 
 from ..processes import FAST
 
@@ -58,7 +59,7 @@ def test_what_the_parent_resolved_is_in_the_line(written, tmp_path):
     words += ["K=2,3", "run.dir=a b/${now:%f}_${hydra:job.num}_K${K}", "plugins=my_part", *FAST]
     _, planned, folder = written(*words)
     for line, run in zip(commands(folder), planned, strict=True):
-        assert f"run.dir={run.config.run.dir}" in line
+        assert hydra_override("run.dir", str(run.config.run.dir)) in line
         assert "plugins=[my_part]" in line
         assert "+hydra.job.env_set.MINE=yes" in line
         assert line[line.index("--config-dir") + 1] == str(tmp_path / "more")
