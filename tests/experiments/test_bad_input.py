@@ -121,7 +121,7 @@ TRAIN = [
     ("run.name=ä", "run.name=ä cannot be read", "quotes"),
     ("run.dir=~/x", "run.dir=~/x cannot be read", "quotes"),
     ("run.dir=", "run.dir=", "not be empty"),
-    (f"run.dir={LONG}", "run.dir=xxx", "…", "File name too long", "another run.dir"),
+    (f"run.dir={LONG}", "xxx", "…", "File name too long", "another run.dir"),
     ("run.dir=x run.name=y", "run", "both dir and name", "only one"),
     ('run.dir="~nobody-of-that-name/x"', "run.dir=~nobody-of-that-name/x", "no such user"),
     ('data.root="~nobody-of-that-name"', "root=~nobody-of-that-name", "no such user"),
