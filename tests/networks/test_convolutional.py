@@ -183,7 +183,7 @@ def test_without_options_a_perceptron_has_the_layers_and_weights_it_had():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "make", [partial(gated_conv, channels=4), partial(resnet, channels=[8, 16])]
+    "make", [partial(gated_conv, channels=4), partial(resnet, channels=[4, 8])]
 )
 def test_training_does_not_begin_by_ignoring_z(make):
     """With ReLU in place of ELU, this ResNet stays at the mean image, with a KL of 0.1 nats."""
