@@ -1,12 +1,17 @@
 """Convolutional and residual networks: size by hand, any image size, leading axes, the start."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from nfvae.data import load_dataset
 from nfvae.flows import OrthogonalSylvester, Planar
 from nfvae.likelihoods import Bernoulli, Categorical
 from nfvae.networks import NETWORKS, gated_conv, mlp, resnet
 from nfvae.networks.resnet import ResidualBlock
+from nfvae.objective import elbo_terms
+from nfvae.training import fit
 from nfvae.vae import VAE
 
 SMALL = {
@@ -174,3 +179,19 @@ def test_without_options_a_perceptron_has_the_layers_and_weights_it_had():
     assert list(plain.encoder.state_dict()) == [
         f"layers.{index}.{name}" for index in (0, 2) for name in ("weight", "bias")
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make", [partial(gated_conv, channels=4), partial(resnet, channels=[4, 8])]
+)
+def test_training_does_not_begin_by_ignoring_z(make):
+    """With ReLU in place of ELU, this ResNet stays at the mean image, with a KL of 0.1 nats."""
+    torch.manual_seed(0)
+    data = load_dataset("mnist")
+    encoder, decoder = make(data.image_shape, 8, features=32)
+    vae = VAE(encoder, Planar(8, 2), decoder, Bernoulli())
+    vae.initialize_output(data.train.mean())
+    fit(vae, data, num_steps=300, batch_size=20)
+    x = data.test.batch(torch.arange(500))
+    assert elbo_terms(vae, x, vae.posterior(x).draw((1,))).kl.mean() > 4
