@@ -27,7 +27,8 @@ from nfvae.experiments.terminal.torchrun import place, refuse_torchrun
 from nfvae.objective import Objective
 from nfvae.training import Training
 from nfvae.training.batch_loss import BatchLoss
-from nfvae.training.distributed import OwnRows, Ranks, SharedMeter
+from nfvae.training.distributed import OwnRows, SharedMeter
+from nfvae.training.ranks import Ranks
 
 ROOT = Path(__file__).parents[2]
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
