@@ -47,7 +47,7 @@ def estimate_nll(
         num_samples: S, at least 1.
         generator: for the samples, on the model's device.
         on_rows: called with the number of decoded samples after each portion.
-        spread: distributes the images over processes, see `nfvae.training.distributed`.
+        spread: distributes the images over processes.
 
     Raises:
         ValueError: the split is dynamic or does not fit the model, or num_samples < 1.

@@ -73,7 +73,7 @@ class Validation(Callback):
         patience: stop after this many validations without a better −ELBO, counted after annealing;
             None never stops.
         on_rows: called with the number of decoded samples after each portion; it may raise.
-        spread: distributes the images over processes, see `nfvae.training.distributed`.
+        spread: distributes the images over processes.
 
     Attributes:
         estimate: the last result; None before the first validation.

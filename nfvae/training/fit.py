@@ -12,7 +12,7 @@ from nfvae.errors import DivergenceError, StateError, StopTraining
 from nfvae.objective import Objective
 from nfvae.precision import Precision
 from nfvae.training.callbacks import Callback
-from nfvae.training.distributed import ALONE, Ranks
+from nfvae.training.ranks import ALONE, Ranks
 from nfvae.training.schedule import Schedule, constant
 from nfvae.training.state import Training
 from nfvae.vae import VAE
@@ -52,7 +52,7 @@ def fit(
         compile: compile the loss and its gradient with torch.compile: seconds to minutes at the
             start for faster updates, with the same result up to rounding.
         precision: of encoder and decoder, see `nfvae.precision.Precision`.
-        ranks: the processes that train this model together, see `nfvae.training.distributed`.
+        ranks: the processes that train this model together, see `nfvae.training.ranks`.
         callbacks: called between updates, in this order.
         resume_from: the result of `nfvae.training.state_dict(training, callbacks)` in an earlier
             run.

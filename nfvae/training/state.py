@@ -15,8 +15,9 @@ from nfvae.precision import Precision
 from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
-from nfvae.training.distributed import ALONE, Ranks
+from nfvae.training.distributed import divide
 from nfvae.training.meter import Meter
+from nfvae.training.ranks import ALONE, Ranks
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
 from nfvae.vae import VAE
@@ -98,7 +99,8 @@ class Training:
         self.lr_scale = 1.0
         self.stopped_early = False
         self.pending = False
-        ranks.divide(self)
+        if ranks.size > 1:
+            divide(self, ranks)
 
     @property
     def finished(self) -> bool:

@@ -27,9 +27,12 @@ from nfvae.experiments.terminal.torchrun import place, refuse_torchrun
 from nfvae.objective import Objective
 from nfvae.training import Training
 from nfvae.training.batch_loss import BatchLoss
-from nfvae.training.distributed import OwnRows, Ranks, SharedMeter
+from nfvae.training.distributed import OwnRows, SharedMeter
+from nfvae.training.ranks import Ranks
 
-ROOT = Path(__file__).parents[2]
+from ..docs.pages import ROOT, blocks
+
+PAGE = ROOT / "docs" / "data_parallel.md"
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
@@ -203,13 +206,22 @@ def place_of_runs(tmp_path_factory):
     return folder
 
 
+def torchrun(processes):
+    module = [sys.executable, "-m", "torch.distributed.run"]
+    return [*module, "--standalone", f"--nproc-per-node={processes}"]
+
+
 def start(folder, name, processes, *overrides, **environment):
-    python = [sys.executable]
-    if processes > 1:
-        python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    python = torchrun(processes) if processes > 1 else [sys.executable]
     settings = (*SETTINGS, f"data.path={folder}/images.npy", f"run.dir={folder}/{name}")
+    script = str(ROOT / "scripts" / "train.py")
+    command = [*python, script, *settings, "plugins=changed", *overrides]
+    return launch(command, folder, **environment)
+
+
+def launch(command, folder, **environment):
     return subprocess.Popen(
-        [*python, str(ROOT / "scripts" / "train.py"), *settings, "plugins=changed", *overrides],
+        command,
         cwd=folder,
         env=os.environ
         | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -345,3 +357,20 @@ def test_a_mistake_is_one_line(place_of_runs):
         _, err = process.communicate(timeout=120)
         assert process.returncode != 0
         assert err.count(message) == 1, err
+
+
+def test_the_documented_command_composes(make_config):
+    (arguments,) = re.findall(r"^torchrun .* scripts/train\.py (.*)$", PAGE.read_text(), re.M)
+    assert make_config("device=cpu", *arguments.split()).K == 8
+
+
+@pytest.mark.slow
+def test_the_documented_script_prints_once(place_of_runs):
+    (block,) = [block for block in blocks(PAGE) if block.file == "parallel.py"]
+    code = block.text.replace("num_steps=100", "num_steps=20")
+    (place_of_runs / "parallel.py").write_text(code)
+    command = [*torchrun(2), "parallel.py"]
+    process = launch(command, place_of_runs)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert [line.split()[1] for line in out.splitlines()] == ["10", "20"]

@@ -15,7 +15,7 @@ from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.monitoring.progress import progress_bar
 from nfvae.seeds import stream_seed
 from nfvae.training import Training, Validation
-from nfvae.training.distributed import ALONE, Ranks
+from nfvae.training.ranks import ALONE, Ranks
 from nfvae.vae import VAE
 
 

@@ -11,7 +11,8 @@ from nfvae.experiments.configuration.config import TrainerConfig
 from nfvae.experiments.running.callbacks import Checkpoints, StopOnSignal
 from nfvae.experiments.terminal.torchrun import place, write_to_terminal
 from nfvae.training import Callback, Training
-from nfvae.training.distributed import Ranks, SharedMeter, join
+from nfvae.training.distributed import SharedMeter
+from nfvae.training.ranks import Ranks, join
 
 ASK_EVERY = 1.0  # seconds
 MOST_STEPS = 100

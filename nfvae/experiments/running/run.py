@@ -33,7 +33,8 @@ from nfvae.experiments.storage.failure import failure_recorded
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import check_same_run
 from nfvae.training import Callback, Validation, fit
-from nfvae.training.distributed import ALONE, Ranks
+from nfvae.training.distributed import check_divisible
+from nfvae.training.ranks import ALONE, Ranks
 
 
 def run_training(
@@ -125,7 +126,8 @@ def _prepare(config: Config, ranks: Ranks) -> tuple[torch.device, Dataset, dict[
     check_run(config, data, device, ranks.size)
     arguments = fit_arguments(config, data.to(device), device)
     try:
-        ranks.check(arguments["vae"], arguments["objective"], arguments["batch_size"])
+        vae, objective = arguments["vae"], arguments["objective"]
+        check_divisible(ranks, vae, objective, arguments["batch_size"])
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return device, data, arguments
