@@ -17,6 +17,25 @@ Update = Callable[[Tensor, Tensor, int | Tensor], None]
 WARM_UP = 3  # updates before the recording: they make optimizer state, workspaces, library handles
 
 
+def check_cuda_graph(
+    device: torch.device, optimizer: optim.Optimizer, num_processes: int = 1
+) -> None:
+    """Check that updates on this device and with this optimizer can be a CUDA graph.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if device.type != "cuda":
+        raise ValueError(f"cuda_graph=True needs a model on a CUDA device, it is on {device}")
+    if num_processes > 1:
+        raise ValueError(f"cuda_graph=True needs a single process, there are {num_processes}")
+    if not all("capturable" in group for group in optimizer.param_groups):
+        raise ValueError(
+            "cuda_graph=True needs an optimizer with the option `capturable`, such as AdamW or "
+            f"RMSprop; {type(optimizer).__name__} has none"
+        )
+
+
 class BufferedUpdate:
     """An update that reads all that changes from fixed tensors. It works on every device.
 
@@ -71,10 +90,7 @@ class GraphedUpdate(BufferedUpdate):
             weights, stay where they are in memory. It must not wait for the device.
         optimizer: one that can be captured, such as AdamW or RMSprop.
         generator: for all random numbers of the update, besides torch's global generator.
-        device: the model's device.
-
-    Raises:
-        ValueError: the device is not a GPU, or the optimizer cannot be captured.
+        device: the model's device, a GPU.
     """
 
     def __init__(
@@ -84,13 +100,6 @@ class GraphedUpdate(BufferedUpdate):
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
-        if device.type != "cuda":
-            raise ValueError(f"cuda_graph=True needs a model on a CUDA device, it is on {device}")
-        if not all("capturable" in group for group in optimizer.param_groups):
-            raise ValueError(
-                "cuda_graph=True needs an optimizer with the option `capturable`, such as AdamW or "
-                f"RMSprop; {type(optimizer).__name__} has none"
-            )
         super().__init__(update, optimizer, device)
         self._generator = generator
         self._device = device

@@ -15,8 +15,8 @@ from nfvae.precision import Precision
 from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
+from nfvae.training.cuda_graph import GraphedUpdate, check_cuda_graph
 from nfvae.training.distributed import ALONE, Ranks
-from nfvae.training.cuda_graph import GraphedUpdate
 from nfvae.training.meter import Meter
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
 from nfvae.training.stopwatch import Stopwatch
@@ -32,7 +32,8 @@ class Training:
     Args: those of `fit`.
 
     Raises:
-        ValueError: the data do not fit the model, or the batch size the data.
+        ValueError: the data do not fit the model, the batch size the data, or a CUDA graph the
+            device or the optimizer.
 
     Attributes:
         step: updates done.
@@ -97,6 +98,7 @@ class Training:
         self.meter = Meter((*TERMS, "grad_norm"), self.device)
         self._graphed: GraphedUpdate | None = None
         if cuda_graph:
+            check_cuda_graph(self.device, self.optimizer, ranks.size)
             self._graphed = GraphedUpdate(
                 self.run_update, self.optimizer, self.generator, self.device
             )

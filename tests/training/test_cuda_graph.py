@@ -1,21 +1,29 @@
 """An update as one CUDA graph. Its operations are tested on the CPU, its recording on a GPU."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import optim
+from torch.torch_version import TorchVersion
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nfvae import VAE, Bernoulli, Objective, Planar, networks
+from nfvae import VAE, Bernoulli, Objective, Planar
 from nfvae.data import Dataset, Split
-from nfvae.errors import DivergenceError
+from nfvae.errors import DivergenceError, NfvaeError
 from nfvae.flows import FLOWS
 from nfvae.likelihoods import LIKELIHOODS
 from nfvae.networks import NETWORKS
-from nfvae.priors import PRIORS
+from nfvae.priors import GaussianMixture
 from nfvae.training import Training
-from nfvae.training.cuda_graph import WARM_UP, BufferedUpdate, GraphedUpdate
+from nfvae.training.cuda_graph import (
+    WARM_UP,
+    BufferedUpdate,
+    GraphedUpdate,
+    check_cuda_graph,
+)
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 SHAPE, DIM = (1, 8, 8), 4
@@ -147,11 +155,9 @@ def test_the_likelihood_never_waits_for_the_device(likelihood):
 
 
 @pytest.mark.parametrize("network", sorted(NETWORKS))
-@pytest.mark.parametrize("prior", sorted(PRIORS))
-def test_networks_and_priors_never_wait_for_the_device(network, prior):
-    objective = Objective(num_samples=2)
-    vae = make_vae(network=network, prior=PRIORS[prior](DIM))
-    update_without_values(vae, objective=objective)
+def test_networks_and_a_learned_prior_never_wait_for_the_device(network):
+    vae = make_vae(network=network, prior=GaussianMixture(DIM))
+    update_without_values(vae, objective=Objective(num_samples=2))
 
 
 def test_waiting_for_the_device_is_noticed():
@@ -174,7 +180,66 @@ def test_a_graph_needs_a_gpu_and_an_optimizer_that_can_be_recorded():
         training(cuda_graph=True)
     sgd = optim.SGD(make_vae().parameters(), lr=0.1)
     with pytest.raises(ValueError, match=r"option `capturable`.*; SGD has none$"):
-        GraphedUpdate(lambda *inputs: None, sgd, torch.Generator(), torch.device("cuda"))
+        check_cuda_graph(torch.device("cuda"), sgd)
+    with pytest.raises(ValueError, match=r"^cuda_graph=True needs a single process, there are 2$"):
+        check_cuda_graph(torch.device("cuda"), sgd, 2)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What happens, in order, in a torch.cuda that records nothing and replays nothing."""
+    calls = []
+
+    @contextmanager
+    def recording(graph, stream):
+        calls.append("record")
+        yield
+        calls.append("recorded")
+
+    graph = SimpleNamespace(
+        register_generator_state=lambda generator: calls.append("register"),
+        replay=lambda: calls.append("replay"),
+    )
+    side = SimpleNamespace(wait_stream=lambda other: None)
+    nothing = {"device": nullcontext, "stream": nullcontext, "synchronize": lambda device: None}
+    streams = {"Stream": lambda device: side, "current_stream": lambda: side}
+    for name, value in {
+        **nothing,
+        **streams,
+        "CUDAGraph": lambda: graph,
+        "graph": recording,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    return calls
+
+
+@pytest.mark.parametrize(("version", "register"), [("2.13.1", ["register"]), ("2.14.1", [])])
+def test_some_updates_run_then_one_is_recorded_and_replayed(calls, monkeypatch, version, register):
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    made = training()
+    update = GraphedUpdate(lambda *inputs: calls.append("run"), made.optimizer, made.generator, CPU)
+    recorded = [*register, "record", "run", "recorded"]
+    for _ in range(2):
+        for step in range(WARM_UP + 2):
+            update(made.sampler.indices(step), 1.0, step)
+        assert calls == ["run"] * WARM_UP + [*recorded, "replay", "replay"]
+        calls.clear()
+        update.forget()
+
+
+def test_what_cannot_be_recorded_ends_with_one_line(calls):
+    def wait(*inputs):
+        if "record" in calls:
+            raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    made = training()
+    update = GraphedUpdate(wait, made.optimizer, made.generator, CPU)
+    for step in range(WARM_UP):
+        update(made.sampler.indices(step), 1.0, step)
+    with pytest.raises(
+        NfvaeError, match=r"\(operation not .* capturing\); train with cuda_graph=F"
+    ):
+        update(made.sampler.indices(WARM_UP), 1.0, WARM_UP)
 
 
 CASES = {
@@ -262,14 +327,7 @@ def test_a_run_goes_on_with_and_without_a_graph(cuda, before, after):
 @pytest.mark.cuda
 def test_a_rewind_records_anew(cuda):
     made = updated(cuda, 10, True)
-    stored = {**made.state_dict(), "model": {k: v.clone() for k, v in made.vae.state_dict().items()}}
-    stored["optimizer"] = training(cuda).optimizer.state_dict() | {
-        "state": {
-            index: {name: value.clone() for name, value in moments.items()}
-            for index, moments in stored["optimizer"]["state"].items()
-        }
-    }
-    stored["meter"] = {"sums": made.meter.sums.clone(), "count": made.meter.count}
+    stored = deepcopy(made.state_dict())
     for _ in range(5):
         made.update()
     made.load_state_dict(stored)
