@@ -29,6 +29,14 @@ def _one_thread_and_the_same_draws():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def cuda() -> torch.device:
+    """The GPU of a test that is marked `cuda`."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    return torch.device("cuda:0")
+
+
 @functools.cache
 def _read_once(options: str) -> Dataset:
     return load_dataset(**json.loads(options))

@@ -70,6 +70,6 @@ class BatchSampler:
 
     def _order(self, epoch: int) -> Tensor:
         if self._cached is None or self._cached[0] != epoch:
-            order = epoch_permutation(self.seed, epoch, self.n).to(self.device)
+            order = epoch_permutation(self.seed, epoch, self.n).to(self.device, non_blocking=True)
             self._cached = epoch, order
         return self._cached[1]

@@ -17,6 +17,9 @@ from nfvae.vae import VAE
 # that logits and their logarithms stay in the cache.
 ROWS = 1000
 NUMBERS = 4_000_000  # largest size of the decoder's output: 256 logits per pixel need much memory
+# On a GPU the decoder's output may have this share of the memory, since a convolutional decoder
+# needs a hundred times as much within, and not more bytes than these, with which it is busy.
+GPU_SHARE, GPU_BYTES = 1 / 512, 256_000_000
 ACTIVITY_DRAWS = 10  # per image; with fewer, unused units would be counted as active
 
 
@@ -104,7 +107,11 @@ def estimate_elbo(
 def rows_at_once(vae: VAE) -> int:
     """Number of latents to decode together."""
     per_row = prod(vae.image_shape) * vae.likelihood.parameters_per_channel
-    return max(1, min(ROWS, NUMBERS // per_row))
+    weight = next(vae.parameters())
+    if weight.device.type != "cuda":
+        return max(1, min(ROWS, NUMBERS // per_row))
+    memory = torch.cuda.get_device_properties(weight.device).total_memory
+    return max(1, int(min(GPU_BYTES, GPU_SHARE * memory)) // (per_row * weight.itemsize))
 
 
 def standard_error(values: Tensor) -> float:

@@ -101,8 +101,11 @@ class SharedMeter(Meter):
         self.num_steps = num_steps
         self._partial = False
 
-    def add(self, step: int, values: Tensor) -> None:
+    def add(self, step: int | Tensor, values: Tensor) -> None:
         super().add(step, values / self.ranks.size)
+
+    def added(self, step: int) -> None:
+        super().added(step)
         self._partial = True
         if (step + 1) % self.ranks.sync_every == 0 or step + 1 == self.num_steps:
             self.gather()

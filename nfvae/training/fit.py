@@ -33,6 +33,7 @@ def fit(
     compile: bool = False,
     precision: Precision = "float32",
     ranks: Ranks = ALONE,
+    cuda_graph: bool = False,
     callbacks: Sequence[Callback] = (),
     resume_from: Mapping[str, Any] | None = None,
 ) -> Training:
@@ -53,6 +54,8 @@ def fit(
             start for faster updates, with the same result up to rounding.
         precision: of encoder and decoder, see `nfvae.precision.Precision`.
         ranks: the processes that train this model together, see `nfvae.training.ranks`.
+        cuda_graph: on a GPU, run each update as one CUDA graph: a single call in place of hundreds,
+            with the same result up to rounding. The optimizer needs the option `capturable`.
         callbacks: called between updates, in this order.
         resume_from: the result of `nfvae.training.state_dict(training, callbacks)` in an earlier
             run.
@@ -64,7 +67,8 @@ def fit(
         DivergenceError: a term or a weight became NaN or infinite.
         StopTraining: raised by a callback.
         StateError: `resume_from` belongs to another model or run.
-        ValueError: the data do not fit the model, or the batch size does not fit the data.
+        ValueError: the data do not fit the model, the batch size does not fit the data, or a CUDA
+            graph does not fit the device or the optimizer.
 
     >>> from nfvae import VAE, Bernoulli, Planar, load_dataset, networks
     >>> data = load_dataset("mnist")
@@ -87,6 +91,7 @@ def fit(
         compile=compile,
         precision=precision,
         ranks=ranks,
+        cuda_graph=cuda_graph,
     )
     if resume_from is not None:
         load_state_dict(training, callbacks, resume_from)

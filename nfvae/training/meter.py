@@ -22,11 +22,18 @@ class Meter:
         self.count = 0
         self.first_bad = torch.full_like(self.sums, NEVER, dtype=torch.int64)
 
-    def add(self, step: int, values: Tensor) -> None:
-        """Add the scalars of a step, in the order of the names: [len(names)], no gradient."""
+    def add(self, step: int | Tensor, values: Tensor) -> None:
+        """Add the scalars of a step, in the order of the names: [len(names)], no gradient.
+
+        Operations on the device only; after them the host calls `added`.
+        """
         self.sums += values
+        bad = torch.where(values.isfinite(), NEVER, step)
+        torch.minimum(self.first_bad, bad, out=self.first_bad)
+
+    def added(self, step: int) -> None:
+        """Count a step whose scalars were added."""
         self.count += 1
-        self.first_bad.masked_fill_(~values.isfinite() & (self.first_bad == NEVER), step)
 
     def check(self) -> None:
         """Raise a DivergenceError that names the first term that was not finite, and its step."""

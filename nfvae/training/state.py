@@ -15,6 +15,7 @@ from nfvae.precision import Precision
 from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
+from nfvae.training.cuda_graph import GraphedUpdate, check_cuda_graph
 from nfvae.training.distributed import divide
 from nfvae.training.meter import Meter
 from nfvae.training.ranks import ALONE, Ranks
@@ -32,7 +33,8 @@ class Training:
     Args: those of `fit`.
 
     Raises:
-        ValueError: the data do not fit the model, or the batch size the data.
+        ValueError: the data do not fit the model, the batch size the data, or a CUDA graph the
+            device or the optimizer.
 
     Attributes:
         step: updates done.
@@ -70,6 +72,7 @@ class Training:
         compile: bool = False,
         precision: Precision = "float32",
         ranks: Ranks = ALONE,
+        cuda_graph: bool = False,
     ) -> None:
         vae.check_data(data.image_shape, data.values)
         self.device = next(vae.parameters()).device
@@ -94,6 +97,12 @@ class Training:
         )
         self.dropout_seed = stream_seed(seed, "dropout")
         self.meter = Meter((*TERMS, "grad_norm"), self.device)
+        self._graphed: GraphedUpdate | None = None
+        if cuda_graph:
+            check_cuda_graph(self.device, self.optimizer, ranks.size)
+            self._graphed = GraphedUpdate(
+                self.run_update, self.optimizer, self.generator, self.device
+            )
         self.stopwatch = Stopwatch()
         self.step = 0
         self.lr_scale = 1.0
@@ -128,26 +137,43 @@ class Training:
             # Dropout uses torch's global generator. Its seed is a function of the step, so that a
             # resumed run drops the same units.
             torch.manual_seed(self.dropout_seed + self.step)
-        x = self.data.train.batch(self.sampler.indices(self.step), self.generator)
-        shape = (self.objective.num_samples, len(x), self.vae.latent_dim)
-        noise = torch.randn(shape, dtype=x.dtype, device=self.device, generator=self.generator)
-        loss, means = self.batch_loss(x, noise, torch.tensor(self.beta))
-
-        for weight in self.weights:
-            weight.grad = None  # as optimizer.zero_grad(), in a fraction of the time
-        loss.backward()
-        grad_norm = clip_gradients(self.weights, self.grad_clip)
         set_learning_rates(self.optimizer, self.lr_factor)
-        self.optimizer.step()
-        self.meter.add(self.step, torch.cat([means, grad_norm.view(1)]))
+        index = self.sampler.indices(self.step)
+        if self._graphed is None:
+            self.run_update(index, torch.tensor(self.beta), self.step)
+        else:
+            self._graphed(index, self.beta, self.step)
+        self.meter.added(self.step)
         self.step += 1
         self.pending = True
+
+    def run_update(self, index: Tensor, weight: Tensor, step: int | Tensor) -> None:
+        """The operations of an update. On a GPU, none of them waits for a value from it.
+
+        Args:
+            index: images of the batch, int64 [B].
+            weight: the objective's weight, a scalar.
+            step: the number of the update, for the meter.
+        """
+        x = self.data.train.batch(index, self.generator)
+        shape = (self.objective.num_samples, len(x), self.vae.latent_dim)
+        noise = torch.randn(shape, dtype=x.dtype, device=self.device, generator=self.generator)
+        loss, means = self.batch_loss(x, noise, weight)
+
+        for parameter in self.weights:
+            parameter.grad = None  # as optimizer.zero_grad(), in a fraction of the time
+        loss.backward()
+        grad_norm = clip_gradients(self.weights, self.grad_clip)
+        self.optimizer.step()
+        self.meter.add(step, torch.cat([means, grad_norm.view(1)]))
 
     def check_finite(self) -> None:
         """Raise a DivergenceError if a term or a weight is not finite."""
         self.meter.check()
-        for name, weight in self.vae.named_parameters():
-            if not weight.isfinite().all():
+        names, weights = zip(*self.vae.named_parameters(), strict=True)
+        finite = torch.stack([weight.isfinite().all() for weight in weights])
+        for name, is_finite in zip(names, finite.tolist(), strict=True):  # one copy from the device
+            if not is_finite:
                 raise DivergenceError(f"weight {name} was not finite after step {self.step - 1}")
 
     def state_dict(self) -> dict[str, Any]:
@@ -189,6 +215,8 @@ class Training:
         check_optimizer_state(self.optimizer, state["optimizer"])
         self.vae.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._graphed is not None:
+            self._graphed.forget()
         self._load_generator(state["generator"], step)
         self.meter.load_state_dict(state["meter"])
         self.step, self.lr_scale = step, lr_scale

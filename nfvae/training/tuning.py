@@ -56,7 +56,7 @@ def seconds_per_update(
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
     times = []
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([trial.device] if trial.device.type == "cuda" else []):
         for _ in range(NUM_UPDATES + 3):
             start = perf_counter()
             trial.update()

@@ -44,6 +44,7 @@ TRAIN = [
     ("seed=-1", "seed=-1", "greater than or equal to 0"),
     ("seed=99999999999999999999", "seed=99999999999999999999", "less than"),
     ("device=gpu", "device=gpu", "auto, cpu, cuda or cuda:N"),
+    ("device=cpu trainer.cuda_graph=true", "trainer.cuda_graph=true needs a GPU", "the device cpu"),
     ("+foo=1", "foo is not a key", "known: K, data, device"),
     ("flow=planr", "flow=planr", "known: ", "planar"),
     ("flow=null", "flow=null", "known: ", "planar"),

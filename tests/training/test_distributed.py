@@ -72,8 +72,9 @@ def test_a_meter_of_ranks_is_read_only_after_sums(group):
         for rank in range(2)
     )
     for step in range(2):
-        first.add(step, torch.tensor([1.0]))
-        second.add(step, torch.tensor([3.0]))
+        for meter, value in ((first, 1.0), (second, 3.0)):
+            meter.add(step, torch.tensor([value]))
+            meter.added(step)
     for read in (first.pop, first.check, first.state_dict):
         with pytest.raises(RuntimeError, match="every 3 steps"):
             read()
@@ -83,7 +84,8 @@ def test_a_meter_of_ranks_is_read_only_after_sums(group):
     first.sums += part  # as the sum over both would have
     assert first.pop() == {"loss": 2.0}
     assert not second.sums.any()
-    first.add(2, torch.tensor([8.0]))  # a step after which they are summed
+    first.add(2, torch.tensor([8.0]))
+    first.added(2)  # a step after which they are summed
     assert first.pop() == {"loss": 4.0}
 
 

@@ -58,6 +58,10 @@ class JaxStep:
 
     def __call__(self) -> None:
         """One update."""
+        self.start().block_until_ready()
+
+    def start(self) -> Any:
+        """Start an update; returns its loss, which may not be computed yet."""
         training = self.training
         index = training.sampler.indices(training.step).numpy()
         training.step += 1
@@ -65,7 +69,7 @@ class JaxStep:
         self.weights, self.state, loss = self.update(
             self.weights, self.state, key, self.images, index
         )
-        loss.block_until_ready()
+        return loss
 
 
 def jax_weights(training: Training) -> dict[str, list[dict[str, Any]]]:

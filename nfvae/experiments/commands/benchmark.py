@@ -10,13 +10,16 @@ import torch
 from pydantic import Field
 
 from nfvae.experiments.benchmark import suite
+from nfvae.experiments.benchmark.gpu import gpu_rows
 from nfvae.experiments.benchmark.startup import startup
 from nfvae.experiments.configuration.config import (
     Config,
+    Device,
     NumThreads,
     Positive,
     parse_config,
 )
+from nfvae.experiments.configuration.device import choose_device, device_name
 from nfvae.experiments.configuration.memory import check_memory
 from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.configuration.sections import Section, check_section
@@ -35,7 +38,7 @@ COMPILED: list[tuple[dict[str, Any], int]] = [
     ({"name": "spline"}, 4),
 ]
 
-Part = Literal["flow", "step", "compile", "nll", "startup", "scaling"]
+Part = Literal["flow", "step", "compile", "nll", "startup", "scaling", "gpu"]
 NumTransforms = Annotated[int, Field(ge=0, le=10_000)]
 Row = dict[str, Any]
 
@@ -50,6 +53,7 @@ class BenchmarkConfig(Section):
     compiled: bool
     peers: bool
     num_threads: NumThreads
+    device: Device
     folder: Annotated[str, Field(min_length=1)]
 
 
@@ -70,6 +74,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
         (K, batch): _run_config(base, K, batch) for batch in config.batch_size for K in config.K
     }
     first = next(iter(runs.values()))
+    device = choose_device(config.device if "gpu" in config.parts else "cpu")
     data = read_data(first.data)
     made_by = provenance()
     folder = Path(config.folder)
@@ -120,6 +125,11 @@ def benchmark(composed: Mapping[str, Any]) -> int:
         "nll": ("importance-weighted NLL", nll),
         "startup": ("start, seconds", lambda: [startup(few)]),
         "scaling": ("planar flow alone against its sizes, ms", lambda: suite.scaling(few)),
+        "gpu": (
+            "updates per second"
+            + (", a rehearsal without meaning" if device.type == "cpu" else " on a GPU"),
+            lambda: list(gpu_rows(runs, data, device, config.repeats, config.peers)),
+        ),
     }
     measured = {}
     for part in config.parts:
@@ -128,7 +138,7 @@ def benchmark(composed: Mapping[str, Any]) -> int:
         print(f"\n{title}\n{_table(measured[part])}", flush=True)
     if "scaling" in measured:
         save_png(scaling_figure(measured["scaling"]), folder / "scaling.png", dpi=110)
-    machine = {"processor": _processor(), "cores": os.cpu_count()}
+    machine = {"processor": _processor(), "cores": os.cpu_count(), "device": device_name(device)}
     settings = {"repeats": config.repeats, "num_threads": config.num_threads}
     write_json(folder / "benchmark.json", measured | settings | machine | made_by)
     print(f"\nwritten to  {folder}")

@@ -80,6 +80,7 @@ def fit_arguments(config: Config, data: Dataset, device: torch.device) -> dict[s
         "objective": Objective(**config.objective.model_dump()),
         "seed": config.seed,
         "compile": config.trainer.compile,
+        "cuda_graph": config.trainer.cuda_graph,
     }
 
 

@@ -104,6 +104,7 @@ class TrainerConfig(Section):
     num_threads: NumThreads | None
     compile: bool
     precision: Precision | Literal["auto"]
+    cuda_graph: bool
     progress: bool
 
 

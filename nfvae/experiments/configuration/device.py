@@ -17,6 +17,8 @@ def check_device(name: str) -> str:
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
     """The device of this name; `auto` is the first CUDA device, or the CPU if there is none.
 
+    On a GPU, float32 then means float32: cuDNN's convolutions have TF32 turned off.
+
     `local_rank`: number of this process, if there are several on this machine; it has the GPU of
     that number.
     """
@@ -39,6 +41,8 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
         raise ConfigError(
             f"device={name}, but PyTorch sees {seen} CUDA device; use device=cpu or auto"
         )
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default rounds factors to 10 bits
     return device
 
 

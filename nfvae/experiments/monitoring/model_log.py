@@ -14,7 +14,9 @@ NUM_AMORTIZED = 100  # images whose flow parameters are in the histogram
 
 
 def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dict[str, Tensor]:
-    """The flow's parameters and log-determinants by name, only finite values; empty for K = 0.
+    """The flow's parameters and log-determinants by name, on the CPU; empty for K = 0.
+
+    Only finite values.
 
     Args:
         posterior: the posterior of a batch of images.
@@ -24,11 +26,12 @@ def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dic
     if not len(transform_log_dets):
         return {}
     own = [weight.detach().flatten() for weight in posterior.flow.parameters()]
+    log_dets = transform_log_dets.cpu()  # one copy from a GPU for all transforms
     values = {
-        "flow_params/amortized": posterior.params[:NUM_AMORTIZED],
-        "flow_params/own_weights": torch.cat(own) if own else torch.empty(0),
-        "flow_log_det/sum": transform_log_dets.sum(0),
-        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(transform_log_dets, start=1)},
+        "flow_params/amortized": posterior.params[:NUM_AMORTIZED].cpu(),
+        "flow_params/own_weights": torch.cat(own).cpu() if own else torch.empty(0),
+        "flow_log_det/sum": log_dets.sum(0),
+        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(log_dets, start=1)},
     }
     finite = {name: tensor[tensor.isfinite()] for name, tensor in values.items()}
     return {name: tensor for name, tensor in finite.items() if tensor.numel()}

@@ -103,4 +103,5 @@ def describe(
         "steps_per_second": training.step / seconds,
         "device": device_name(training.device),
         "compile": config.trainer.compile,
+        "cuda_graph": config.trainer.cuda_graph,
     }

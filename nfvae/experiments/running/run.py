@@ -139,6 +139,11 @@ def check_run(config: Config, data: Dataset, device: torch.device, num_processes
     if data.val is None:
         check_validation(config, f"data={data.name} without validation images")
     check_memory(config, data.image_shape, device, num_processes)
+    if config.trainer.cuda_graph and (device.type != "cuda" or num_processes > 1):
+        raise ConfigError(
+            "trainer.cuda_graph=true needs a GPU and one process, but there are "
+            f"{num_processes} on the device {device}; use trainer.cuda_graph=false"
+        )
     return count_steps(config, data)
 
 

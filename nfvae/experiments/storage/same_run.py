@@ -12,7 +12,8 @@ from nfvae.experiments.storage.config_file import flatten
 # NaN. The data at another root must be identical.
 FREE_KEYS = frozenset(
     {"run", "cluster", "data.root", "device", "flow.fused"}
-    | {"trainer.num_threads", "trainer.compile", "trainer.precision", "trainer.progress"}
+    | {"trainer.num_threads", "trainer.compile", "trainer.precision", "trainer.cuda_graph"}
+    | {"trainer.progress"}
     | {"trainer.log_every", "trainer.checkpoint_every", "trainer.on_nan", "trainer.max_rewinds"}
 )
 
