@@ -87,7 +87,7 @@ def test_no_training_noise_is_the_initial_weights(data):
 def test_training_and_validation_take_their_streams(data, monkeypatch):
     seen = []
 
-    def estimate(vae, split, draws, generator, on_rows):
+    def estimate(vae, split, draws, generator, *_):
         seen.append(generator.initial_seed())
         raise KeyboardInterrupt
 

@@ -102,5 +102,5 @@ def test_every_block_is_of_a_kind_that_is_tested(page):
             assert block.file
         if block.language == "bash":
             known = ("python scripts/", "python -m pytest", "ruff check")
-            known += ("python3 -m venv", "python3.11 -m venv")
+            known += ("python3 -m venv", "python3.11 -m venv", "torchrun --standalone ")
             assert all(line.startswith(known) for line in block.text.splitlines())

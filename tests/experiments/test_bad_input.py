@@ -75,7 +75,7 @@ TRAIN = [
     ("data.train_on_val=true", "eval.checkpoint=last"),
     ("data.train_on_val=true eval.checkpoint=last trainer.early_stopping=3", "early_stopping=3"),
     ("data.root=/nowhere", "root=/nowhere does not exist", "must be the folder"),
-    ("data.root=empty", "train-images-idx3-ubyte", "root must name their folder"),
+    ("data.root=empty", "train-images-idx3-ubyte", "root must name the file's folder"),
     ("model.latent_dim=0", "model.latent_dim=0", "greater than or equal to 1"),
     ("model.latent_dim=2.0", "model.latent_dim=2.0", "valid integer"),
     ("model.latent_dim=100000 K=64", "model.latent_dim=100000", "of memory", "smaller"),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from nfvae.experiments.commands.arguments import parse_folders, tell
 from nfvae.experiments.errors import ResultsError, printable
 from nfvae.experiments.storage.atomic import require_file, write_atomically
-from nfvae.experiments.tables.collect import collect, require_runs_folder
+from nfvae.experiments.storage.search import require_runs_folder
+from nfvae.experiments.tables.collect import collect
 from nfvae.experiments.tables.published import PUBLISHED
 
 NAME = "report.html"

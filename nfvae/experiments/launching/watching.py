@@ -15,7 +15,7 @@ from nfvae.experiments.storage.history import latest
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json
 from nfvae.experiments.storage.lock import is_locked, lock_holder
 from nfvae.experiments.storage.regular_file import open_regular, read_regular
-from nfvae.experiments.tables.collect import run_folders
+from nfvae.experiments.storage.search import run_folders
 
 FOLDERS = "folders.txt"
 """A file with the folders of an array's runs, one per line."""

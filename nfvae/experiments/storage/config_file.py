@@ -36,9 +36,15 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"{path} is not valid YAML ({one_line(problem, 160)}); correct it or use another folder"
         ) from None
-    if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
+    if not isinstance(mapping, dict) or not _has_text_keys(mapping):
         raise RunFolderError(f"{path} is not a mapping of keys to values")
     return mapping
+
+
+def _has_text_keys(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _has_text_keys(each) for key, each in value.items())
+    return not isinstance(value, list) or all(map(_has_text_keys, value))
 
 
 def _check_structure(text: str) -> None:
