@@ -288,7 +288,7 @@ def own_lines(err):
     return re.findall(r"^(?:error: |note: |stopped|Traceback|\w+Error).*", err, re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 @pytest.mark.parametrize("processes", [2, 3])
 def test_curves_are_those_of_one_process(place_of_runs, alone, processes):
     name = f"ranks{processes}"
@@ -299,7 +299,7 @@ def test_curves_are_those_of_one_process(place_of_runs, alone, processes):
     assert run(place_of_runs, name, processes)[0].count("is already complete") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_killed_process_ends_all_and_the_same_command_resumes(place_of_runs, alone, rank):
     name = f"killed{rank}"
@@ -319,7 +319,7 @@ def test_a_killed_process_ends_all_and_the_same_command_resumes(place_of_runs, a
     assert_like(alone, folder)
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 def test_a_signal_to_one_process_saves_all_at_one_step(place_of_runs, alone):
     folder = place_of_runs / "stopped"
     process = start(place_of_runs, "stopped", 3, SLOW="0.1")
@@ -337,7 +337,7 @@ def test_a_signal_to_one_process_saves_all_at_one_step(place_of_runs, alone):
     assert_like(alone, folder)
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 def test_a_nan_of_one_process_rewinds_all(place_of_runs):
     found = {}
     for processes in (1, 2):
@@ -348,7 +348,7 @@ def test_a_nan_of_one_process_rewinds_all(place_of_runs):
     assert found[1] == pytest.approx(found[2], rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 def test_a_mistake_is_one_line(place_of_runs):
     for override, message in (
         ("objective.free_bits=1", "error: free_bits=1.0 bounds the KL"),
@@ -366,7 +366,7 @@ def test_the_documented_command_composes(make_config):
     assert make_config("device=cpu", *arguments.split()).K == 8
 
 
-@pytest.mark.slow
+@pytest.mark.torchrun
 def test_the_documented_script_prints_once(place_of_runs):
     (block,) = [block for block in blocks(PAGE) if block.file == "parallel.py"]
     code = block.text.replace("num_steps=100", "num_steps=20")
