@@ -76,8 +76,9 @@ def run_training(
     callbacks += [rewind, checkpoints]
 
     with ranks.on_first(folder.held(config)), ranks.on_first(failure_recorded(folder.path)):
-        if ranks.from_first(folder.results.exists):  # another process has ended it in the meantime
-            return folder.read_results()
+        # Another process may have ended it in the meantime.
+        if (results := ranks.from_first(lambda: _results_of(folder, config))) is not None:
+            return results
         try:
             stored = ranks.from_first(lambda: _load_last(folder, header, device))
             settings = ranks.from_first(lambda: tuned(trainer, arguments, stored))
