@@ -10,7 +10,7 @@ from time import perf_counter
 from nfvae.experiments.configuration.config import TrainerConfig
 from nfvae.experiments.running.callbacks import Checkpoints, StopOnSignal
 from nfvae.experiments.terminal.torchrun import place, write_to_terminal
-from nfvae.training import Callback, Training
+from nfvae.training import Training
 from nfvae.training.distributed import SharedMeter
 from nfvae.training.ranks import Ranks, join
 
@@ -44,9 +44,10 @@ def sync_every(trainer: TrainerConfig) -> int:
 
 @dataclass(eq=False)
 class StopTogether(StopOnSignal):
-    """Stop all ranks at the same step after a signal to one of them.
+    """Stop all ranks at the same step, after a signal to one of them or a NaN.
 
-    They ask each other about once a second, after a number of steps on which they agree.
+    They ask each other for signals about once a second, after a number of steps on which they
+    agree. They look for a NaN whenever their meter is summed, also where rank 0 would not read it.
     """
 
     ranks: Ranks
@@ -55,6 +56,8 @@ class StopTogether(StopOnSignal):
         self._wait(training.step, 1)
 
     def on_step(self, training: Training) -> None:
+        if training.step % self.ranks.sync_every == 0 or training.step == training.num_steps:
+            training.check_finite()
         if training.step < self._next:
             return
         seconds = (perf_counter() - self._asked) / max(1, training.step - self._step)
@@ -68,17 +71,6 @@ class StopTogether(StopOnSignal):
 
     def _wait(self, step: int, steps: int) -> None:
         self._step, self._next, self._asked = step, step + steps, perf_counter()
-
-
-@dataclass(eq=False)
-class CheckFinite(Callback):
-    """In place of the log, on ranks that write nothing: find a NaN at the same step as rank 0."""
-
-    every: int
-
-    def on_step(self, training: Training) -> None:
-        if training.step % self.every == 0 or training.step == training.num_steps:
-            training.check_finite()
 
 
 class NoCheckpoints(Checkpoints):

@@ -20,12 +20,7 @@ from nfvae.experiments.monitoring.run_log import RunLog
 from nfvae.experiments.running.callbacks import Checkpoints, Rewind, StopOnSignal
 from nfvae.experiments.running.loading import does_not_fit, load_or_advise, load_weights
 from nfvae.experiments.running.measure import describe, measure
-from nfvae.experiments.running.parallel import (
-    CheckFinite,
-    NoCheckpoints,
-    StopTogether,
-    sync_every,
-)
+from nfvae.experiments.running.parallel import NoCheckpoints, StopTogether, sync_every
 from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.running.tuning import tuned
 from nfvae.experiments.storage.checkpoint import load_checkpoint
@@ -67,12 +62,13 @@ def run_training(
         spread=ranks.spread,
     )
     log = RunLog(folder, config, validation)
-    callbacks: list[Callback] = [StopOnSignal(stop), validation, log]
-    if ranks.size > 1:
-        callbacks[0] = StopTogether(stop, ranks)
-    if ranks.rank > 0:
-        callbacks[2] = CheckFinite(ranks.sync_every)
-    checkpoints = (Checkpoints if ranks.rank == 0 else NoCheckpoints)(
+    first = ranks.rank == 0
+    callbacks: list[Callback] = [
+        StopOnSignal(stop) if ranks.size == 1 else StopTogether(stop, ranks),
+        validation,
+        *([log] if first else []),
+    ]
+    checkpoints = (Checkpoints if first else NoCheckpoints)(
         folder, trainer.checkpoint_every, validation, header, callbacks, log.sync
     )
     max_rewinds = trainer.max_rewinds if trainer.on_nan == "rewind" else 0
@@ -80,8 +76,9 @@ def run_training(
     callbacks += [rewind, checkpoints]
 
     with ranks.on_first(folder.held(config)), ranks.on_first(failure_recorded(folder.path)):
-        if ranks.from_first(folder.results.exists):  # another process has ended it in the meantime
-            return folder.read_results()
+        # Another process may have ended it in the meantime.
+        if (results := ranks.from_first(lambda: _results_of(folder, config))) is not None:
+            return results
         try:
             stored = ranks.from_first(lambda: _load_last(folder, header, device))
             settings = ranks.from_first(lambda: tuned(trainer, arguments, stored))
@@ -105,7 +102,7 @@ def run_training(
         measured = measure(
             training.vae, test, "test", config.eval, which, stop, trainer.progress, ranks
         )
-        if ranks.rank == 0:
+        if first:
             log_results(folder.path, training.step, measured)
             folder.write_results(measured | described)
         return measured | described
