@@ -147,6 +147,7 @@ def test_a_second_process_reports_who_uses_the_folder(unbroken, tmp_path):
     folder = RunFolder(tmp_path / "run")
     first = start(folder.path)
     wait_until(folder.last.exists, first)
+    first.send_signal(signal.SIGSTOP)  # or it may be complete before the second gives up
     second = start(folder.path)
     _, err = second.communicate()
     assert second.returncode == 1

@@ -56,11 +56,14 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
     require_file(file, ".png")
     split = read_data(next(iter(runs.values())).data).test
-    allowed = f"the test split has {len(split)} images, counted from 0"
     if max(config.images) >= len(split):
-        raise ConfigError(f"images={max(config.images)} does not exist: {allowed}")
+        raise ConfigError(
+            f"images={max(config.images)} is not in the test split; allowed: 0 to {len(split) - 1}"
+        )
     if config.num_images > len(split):
-        raise ConfigError(f"num_images={config.num_images} is too many: {allowed}")
+        raise ConfigError(
+            f"num_images={config.num_images} is too many; the test split has {len(split)} images"
+        )
     x = split.batch(torch.tensor(config.images)).double()
     spread = torch.arange(config.num_images) * len(split) // max(1, config.num_images)
 
