@@ -5,16 +5,19 @@ And folders of runs whose numbers are made up, short enough to check by hand.
 
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 
-from nfvae.data import Dataset, load_dataset
-from nfvae.experiments.configuration.config import Config, parse_config
+from nfvae.data import Dataset, Split, load_dataset
+from nfvae.experiments.configuration.config import parse_config
+from nfvae.experiments.launching.composing import Composer
 from nfvae.flows import FLOWS
 from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp
@@ -37,14 +40,25 @@ def cuda() -> torch.device:
     return torch.device("cuda:0")
 
 
+def _first_images(split: Split, n: int) -> Split:
+    labels = None if split.labels is None else split.labels[:n]
+    return replace(split, images=split.images[:n], labels=labels)
+
+
 @functools.cache
 def _read_once(options: str) -> Dataset:
-    return load_dataset(**json.loads(options))
+    data = load_dataset(**json.loads(options))
+    return replace(
+        data,
+        train=_first_images(data.train, 5000),
+        val=None if data.val is None else _first_images(data.val, 1000),
+        test=_first_images(data.test, 1000),
+    )
 
 
 @pytest.fixture(autouse=True)
-def _data_are_read_once(monkeypatch):
-    """The embedded data sets, which tests do not change, once per process."""
+def _little_mnist(monkeypatch):
+    """MNIST for runs of this process: read once; 5,000 images to train, 1,000 to measure."""
 
     def load(name: str, **options) -> Dataset:
         if options.get("root") is not None or name != "mnist":
@@ -56,14 +70,12 @@ def _data_are_read_once(monkeypatch):
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Compose and check the real configuration with overrides, as train.py does."""
-
-    def make(*overrides: str) -> Config:
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            composed = compose("train", overrides=list(overrides))
-        return parse_config(OmegaConf.to_container(composed, resolve=True))
-
-    return make
+    """Compose and check the real configuration with overrides, as a job of a sweep does."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        loader = GlobalHydra.instance().config_loader()
+        sweep = loader.load_configuration("train", ["hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+    composer = Composer(loader, sweep)
+    return lambda *overrides: parse_config(composer.job(overrides, number=0).mapping)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import nfvae.data
-from nfvae.data import load_dataset
 from nfvae.errors import DataError
 from nfvae.experiments.commands.evaluate import evaluate
+from nfvae.experiments.configuration import parts
 from nfvae.experiments.configuration.conf import CONF
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
@@ -57,7 +57,7 @@ def test_with_the_settings_of_the_run_it_finds_what_the_run_found(make_run, caps
 
 def test_each_split_has_its_own_images_and_its_own_file(make_run, capsys):
     folder = make_run("fixed")
-    vae, data = load_vae(folder.path), load_dataset("mnist", binarization="fixed")
+    vae, data = load_vae(folder.path), parts.load_dataset("mnist", binarization="fixed")
     for split in ("train", "val"):
         evaluate(composed(folder, split, num_samples=0))
         found = written(folder, split)

@@ -54,9 +54,9 @@ def test_it_trains(installed, tmp_path):
     results = json.loads((elsewhere / "outputs/mine/results.json").read_text())
     assert results["steps"] == 50
     words = ["trainer.max_steps=10", "trainer.val_every=10", "eval.num_samples=0", "device=cpu"]
-    swept = nfvae("train", "-m", "flow=none,planar", "K=0,4", *words)
+    swept = nfvae("train", "-m", "K=2,4", *words)
     assert swept.returncode == 0, swept.stderr
-    assert len(list(elsewhere.glob("outputs/*/results.json"))) == 3
+    assert len(list(elsewhere.glob("outputs/*/results.json"))) == 3  # with the first one
     assert "flow" in nfvae("train", "--help").stdout
     assert nfvae("evaluate", "outputs/mine", "eval.num_samples=1").returncode == 0
     assert nfvae("table", "outputs/mine").returncode == 0

@@ -44,14 +44,6 @@ def test_a_file_in_the_package_is_registered(tmp_path):
     assert run("from nfvae.flows import FLOWS; print('mine' in FLOWS)", tmp_path) == "True"
 
 
-def test_importing_flows_needs_no_part_of_the_experiments():
-    program = """
-import sys, nfvae.flows
-print([name for name in ("pydantic", "hydra", "nfvae.experiments") if name in sys.modules])
-"""
-    assert run(program, Path(nfvae.__file__).parents[1]) == "[]"
-
-
 @pytest.mark.parametrize("family", [*FLOWS.values(), Compose, Flow])
 def test_docstrings_have_an_example_that_runs(family):
     examples = doctest.DocTestFinder(recurse=False).find(family, globs={})

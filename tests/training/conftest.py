@@ -1,29 +1,7 @@
-from dataclasses import replace
-
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nfvae.data import Dataset, Split
-from nfvae.experiments.configuration import parts
 from nfvae.experiments.interruption import Interrupted, StopRequest
-
-
-def first_images(split: Split, n: int = 2000) -> Split:
-    labels = None if split.labels is None else split.labels[:n]
-    return replace(split, images=split.images[:n], labels=labels)
-
-
-@pytest.fixture(autouse=True)
-def _few_images_to_measure(monkeypatch, _data_are_read_once):
-    """Validation and test on 2,000 images: runs take half the time."""
-    load = parts.load_dataset
-
-    def load_few(name: str, **options) -> Dataset:
-        data = load(name, **options)
-        val = None if data.val is None else first_images(data.val)
-        return replace(data, val=val, test=first_images(data.test))
-
-    monkeypatch.setattr(parts, "load_dataset", load_few)
 
 
 class StopAfter(StopRequest):

@@ -19,9 +19,9 @@ from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("NFVAE_KILLS", "5"))
+KILLS = int(os.environ.get("NFVAE_KILLS", "3"))
 EXIT_RESUMABLE = 75
-STEPS = 2000
+STEPS = 1000
 
 COMMAND = [
     sys.executable,

@@ -19,7 +19,6 @@ print(pixels(plane_figure(torch.randn(5, 2), None)).std() > 0)
     ("backend", "first"),
     [
         ("module://matplotlib_inline.backend_inline", "commands.posterior_2d"),
-        pytest.param("nonsense", "report.graphics", marks=pytest.mark.slow),
         pytest.param("svg", "figures.pictures", marks=pytest.mark.slow),  # a known one
     ],
 )

@@ -47,7 +47,7 @@ def test_all_give_the_same_results(nfvae, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["processes", "basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["processes", "joblib"])
 def test_failures_of_runs_come_back(nfvae, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.{PLUGINS[launcher]}") if launcher in PLUGINS else None
     (tmp_path / "runs").mkdir()
@@ -62,16 +62,18 @@ def test_failures_of_runs_come_back(nfvae, tmp_path, launcher):
 
 @pytest.mark.slow
 def test_a_child_gets_what_its_parent_composed(nfvae, tmp_path):
-    """Folders that depend on Hydra's values, and a YAML file that changes during the sweep."""
+    """Folders that depend on Hydra's values, variables, and a YAML file that changes meanwhile."""
     group = tmp_path / "more" / "flow"
     group.mkdir(parents=True)
     (group / "mine.yaml").write_text("name: planar\nconstraint: paper\n")
     (tmp_path / "edit.py").write_text(
-        "from pathlib import Path\nPath('more/flow/mine.yaml').write_text('name: radial\\n')\n"
+        "import os\nfrom pathlib import Path\n"
+        "Path('more/flow/mine.yaml').write_text('name: radial\\n')\n"
+        "print('mine:', os.environ.get('MINE'))\n"
     )
     words = ["--config-dir", "more", "flow=mine", "K=2", "seed=0,1", *FAST]
     words += ["run.dir=runs/${now:%f}_${hydra:job.num}_s${seed}", "hydra.launcher.num_workers=1"]
-    words += ["+hydra.job.env_set.SEEN_BY_A_CHILD=yes", "plugins=edit"]
+    words += ["+hydra.job.env_set.MINE=yes", "plugins=edit"]
     # The plugin, imported after the parent has composed, edits the file before a child starts.
     ended = nfvae("train", "-m", *words)
     assert ended.returncode == 0, ended.stderr + ended.stdout
@@ -80,15 +82,5 @@ def test_a_child_gets_what_its_parent_composed(nfvae, tmp_path):
     assert flows == [("planar", "paper")] * 2
     assert {config["seed"] for config in configs} == {0, 1}
     assert {path.name.split("_", 1)[1] for path in tmp_path.glob("runs/*")} == {"0_s0", "1_s1"}
-
-
-@pytest.mark.slow
-def test_job_environment_reaches_the_child(nfvae, tmp_path):
-    (tmp_path / "seen.py").write_text("import os\nprint('seen:', os.environ.get('MINE'))\n")
-    ended = nfvae(
-        "train", "-m", "K=2", "seed=0,1", "+hydra.job.env_set.MINE=yes", "plugins=seen",
-        "run.dir=runs/s${seed}", *FAST,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    for seed in (0, 1):
-        assert "seen: yes" in (tmp_path / "runs" / f"s{seed}" / "train.log").read_text()
+    logs = [path.read_text() for path in tmp_path.glob("runs/*/train.log")]
+    assert len(logs) == sum("mine: yes" in log for log in logs) == 2
