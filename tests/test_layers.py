@@ -122,6 +122,7 @@ except ModuleNotFoundError as error:
     assert "No module named 'nfvae.experiments'" in in_a_fresh_process(code)
 
 
+@pytest.mark.slow
 def test_each_file_is_imported_with_its_package():
     """A family, network, likelihood or data set is registered by being there."""
     code = """

@@ -84,6 +84,7 @@ def test_each_class_and_function_has_an_example(name):
         assert part.__doc__, f"nfvae.{name} inherits its docstring"
 
 
+@pytest.mark.slow
 def test_compose_is_the_function():
     """Not the module of flows/ with the same name, in any order of imports."""
     code = "import nfvae; nfvae.Compose; print(nfvae.compose.__module__, nfvae.Compose.__module__)"

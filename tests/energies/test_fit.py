@@ -43,7 +43,7 @@ def test_a_flow_comes_nearer_to_u2_than_a_gaussian():
         torch.manual_seed(0)
         posterior = UnconditionalPosterior(flow)
         generator = torch.Generator().manual_seed(0)
-        fit_energy(posterior, energy, 600, annealing_steps=300, generator=generator)
+        fit_energy(posterior, energy, 300, annealing_steps=150, generator=generator)
         q = posterior.double().requires_grad_(False)()
         kls.append(kl_by_samples(q, energy, log_z, generator, 20_000).value)
     assert kls[0] > kls[1] + 0.1

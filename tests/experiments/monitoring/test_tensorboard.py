@@ -6,6 +6,7 @@ import yaml
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
+from nfvae.experiments.configuration import parts
 from nfvae.experiments.configuration.build import fit_arguments
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
@@ -110,9 +111,7 @@ def test_there_are_no_histograms_without_transforms(tiny_vae):
 
 
 def test_pictures_of_two_latents_show_the_plane(small_config, folder):
-    from nfvae.data import load_dataset
-
-    data = load_dataset()
+    data = parts.load_dataset("mnist")
     for dim, extra in ((2, {"latent_plane", "posterior_samples"}), (3, set())):
         vae = fit_arguments(small_config(f"model.latent_dim={dim}"), data, CPU)["vae"]
         pictures = model_pictures(vae, data.val, torch.Generator())
