@@ -6,7 +6,7 @@ that one process would make, up to rounding.
 """
 
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -17,9 +17,6 @@ from nfvae.objective import Objective
 from nfvae.training.meter import Meter
 from nfvae.training.ranks import Ranks
 from nfvae.vae import VAE
-
-if TYPE_CHECKING:
-    from nfvae.training.state import Training
 
 DROPOUT_SEEDS = 2**40  # between the seeds of two ranks; more than the steps of any run
 
@@ -46,18 +43,6 @@ def check_divisible(ranks: Ranks, vae: VAE, objective: Objective, batch_size: in
             "BatchNorm averages over the whole batch, which none of several processes has; use "
             "another normalization or one process"
         )
-
-
-def divide(training: "Training", ranks: Ranks) -> None:
-    """Make each update of a training that of all ranks together.
-
-    Raises:
-        ValueError: as `check_divisible`.
-    """
-    check_divisible(ranks, training.vae, training.objective, training.sampler.batch_size)
-    training.batch_loss = OwnRows(training.batch_loss, ranks)
-    training.meter = SharedMeter(training.meter.names, ranks, training.num_steps, training.device)
-    training.dropout_seed += ranks.rank * DROPOUT_SEEDS
 
 
 class OwnRows(nn.Module):

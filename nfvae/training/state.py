@@ -16,7 +16,12 @@ from nfvae.seeds import stream_seed
 from nfvae.training.batch_loss import TERMS, BatchLoss
 from nfvae.training.checks import check_optimizer_state, check_weights, checked
 from nfvae.training.cuda_graph import GraphedUpdate, check_cuda_graph
-from nfvae.training.distributed import divide
+from nfvae.training.distributed import (
+    DROPOUT_SEEDS,
+    OwnRows,
+    SharedMeter,
+    check_divisible,
+)
 from nfvae.training.meter import Meter
 from nfvae.training.ranks import ALONE, Ranks
 from nfvae.training.schedule import Schedule, constant, keep_peak_rates, set_learning_rates
@@ -91,12 +96,16 @@ class Training:
         self.batch_loss: nn.Module = BatchLoss(vae, self.objective, precision)
         if compile:
             self.batch_loss.compile(dynamic=False)
+        self.meter = Meter((*TERMS, "grad_norm"), self.device)
+        if ranks.size > 1:
+            check_divisible(ranks, vae, self.objective, batch_size)
+            self.batch_loss = OwnRows(self.batch_loss, ranks)
+            self.meter = SharedMeter(self.meter.names, ranks, num_steps, self.device)
         self.sampler = BatchSampler(len(data.train), batch_size, seed, self.device)
         self.generator = generator or torch.Generator(self.device).manual_seed(
             stream_seed(seed, "training")
         )
-        self.dropout_seed = stream_seed(seed, "dropout")
-        self.meter = Meter((*TERMS, "grad_norm"), self.device)
+        self.dropout_seed = stream_seed(seed, "dropout") + ranks.rank * DROPOUT_SEEDS
         self._graphed: GraphedUpdate | None = None
         if cuda_graph:
             check_cuda_graph(self.device, self.optimizer, ranks.size)
@@ -108,8 +117,6 @@ class Training:
         self.lr_scale = 1.0
         self.stopped_early = False
         self.pending = False
-        if ranks.size > 1:
-            divide(self, ranks)
 
     @property
     def finished(self) -> bool:
