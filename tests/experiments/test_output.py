@@ -61,7 +61,6 @@ CASES = {
     "reader gone": f"{SHELL} train {{}} 2>&1 | head -1; exit ${{PIPESTATUS[0]}}",
     "closed": f"{SHELL} train {{}} >&- 2>&- <&-",
     "full": f"{SHELL} train {{}} >/dev/full 2>/dev/full",
-    "ascii": f"PYTHONIOENCODING=ascii {SHELL} train {{}}",
     "C locale, sweep": f"LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {SHELL} train -m {{}}",
 }
 

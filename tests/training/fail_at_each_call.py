@@ -29,7 +29,7 @@ from nfvae.experiments.storage.run_folder import RunFolder
 CONF = Path(__file__).parents[2] / "conf"
 RUN = (
     *("device=cpu", "K=2", "model.latent_dim=3", "model.hidden=[8]", "objective.annealing=none"),
-    *("trainer.max_steps=20", "trainer.val_every=10", "trainer.checkpoint_every=5"),
+    *("trainer.max_steps=20", "trainer.val_every=10", "trainer.checkpoint_every=10"),
     *("trainer.log_every=5", "trainer.batch_size=20", "trainer.progress=false"),
     *("eval.elbo_draws=2", "eval.num_samples=1"),
 )

@@ -21,7 +21,7 @@ from nfvae.experiments.storage.run_folder import RunFolder
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("NFVAE_KILLS", "3"))
 EXIT_RESUMABLE = 75
-STEPS = 1000
+STEPS = 600
 
 COMMAND = [
     sys.executable,
@@ -30,7 +30,7 @@ COMMAND = [
     "K=3",
     "model.latent_dim=4",
     "model.hidden=[32]",
-    "trainer.val_every=500",
+    "trainer.val_every=300",
     "trainer.checkpoint_every=50",
     "eval.elbo_draws=2",
     "eval.num_samples=2",
@@ -85,7 +85,7 @@ def assert_ends_like(folder, unbroken, steps=STEPS):
 
 @pytest.mark.slow
 def test_killed_at_random_moments(tmp_path, capsys):
-    steps = 1000 + 500 * KILLS  # more than all processes together get done before they are killed
+    steps = 600 + 300 * KILLS  # more than all processes together get done before they are killed
     unbroken = run_unbroken(tmp_path / "unbroken", steps)
     folder = RunFolder(tmp_path / "run")
     moments = random.Random(0)
@@ -110,7 +110,7 @@ def test_killed_at_random_moments(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_prints_how_to_resume(unbroken, tmp_path, number):
     folder = RunFolder(tmp_path / "run")
     process = start(folder.path)
@@ -126,7 +126,7 @@ def test_a_signal_saves_and_prints_how_to_resume(unbroken, tmp_path, number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("largest_file", [100, 10_000, 300_000])
+@pytest.mark.parametrize("largest_file", [100, 300_000])
 def test_where_nothing_more_can_be_written(unbroken, tmp_path, largest_file):
     """config.yaml, the events, or the first checkpoint hit the limit."""
     folder = RunFolder(tmp_path / "run")

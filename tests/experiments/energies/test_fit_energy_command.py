@@ -212,12 +212,11 @@ def test_figure_3_is_the_papers(make_fit_config):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("energy", "at_most"), [("U1", 0.1), ("U4", 0.2)])
-def test_planar_32_reaches_the_target(make_fit_config, tmp_path, energy, at_most):
-    task = make_fit_config(f"energy={energy}", "flow=planar", "K=32").task
+def test_planar_32_reaches_the_target(make_fit_config, tmp_path):
+    task = make_fit_config("energy=U1", "flow=planar", "K=32").task
     results = run_task(task, tmp_path, StopRequest())
-    assert results["kl_grid"] < at_most
-    assert results["kl"] < at_most
+    assert results["kl_grid"] < 0.1
+    assert results["kl"] < 0.1
 
 
 def test_a_signal_ends_a_fit(short_task, tmp_path):

@@ -8,8 +8,8 @@ import yaml
 
 from ..processes import FAST, TIMES
 
-RUNS = ("none_K0_s0", "none_K0_s1", "planar_K2_s0", "planar_K2_s1")
-GRID = ("flow=none,planar", "K=0,2", "seed=0,1")
+RUNS = ("none_K0_s0", "planar_K2_s0")
+GRID = ("flow=none,planar", "K=0,2", "seed=0")
 PLUGINS = {
     "joblib": "hydra_joblib_launcher",
     "submitit_local": "hydra_submitit_launcher",
@@ -30,7 +30,7 @@ def results(parent):
 def test_all_give_the_same_results(nfvae, tmp_path):
     ended = sweep(nfvae, "processes")
     assert ended.returncode == 0, ended.stderr
-    assert "4 combinations skipped" in ended.stdout
+    assert "2 combinations skipped" in ended.stdout
     assert {path.name for path in (tmp_path / "processes").iterdir()} == set(RUNS)
     assert "trained     20 steps" in (tmp_path / "processes" / RUNS[0] / "train.log").read_text()
     for launcher in ("basic", "joblib", "submitit_local"):
@@ -40,19 +40,18 @@ def test_all_give_the_same_results(nfvae, tmp_path):
             continue
         ended = sweep(nfvae, launcher, f"hydra/launcher={launcher}")
         assert ended.returncode == 0, (launcher, ended.stderr)
-        assert "all 4 runs are complete" in ended.stdout
+        assert "all 2 runs are complete" in ended.stdout
         assert {path.name for path in (tmp_path / launcher).iterdir()} == set(RUNS)
         assert results(tmp_path / launcher) == results(tmp_path / "processes"), launcher
     assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["processes", "joblib"])
-def test_failures_of_runs_come_back(nfvae, tmp_path, launcher):
-    pytest.importorskip(f"hydra_plugins.{PLUGINS[launcher]}") if launcher in PLUGINS else None
+def test_failures_of_runs_come_back(nfvae, tmp_path):
+    pytest.importorskip(f"hydra_plugins.{PLUGINS['joblib']}")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "s1").write_text("a file in the place of a folder")
-    words = ["-m", "K=2", "seed=0,1", f"hydra/launcher={launcher}", "run.dir=runs/s${seed}", *FAST]
+    words = ["-m", "K=2", "seed=0,1", "hydra/launcher=joblib", "run.dir=runs/s${seed}", *FAST]
     ended = nfvae("train", *words)
     assert ended.returncode == 1
     assert "failed  runs/s1: cannot use runs/s1" in ended.stdout
