@@ -63,7 +63,7 @@ def main(how, parent):
     print(f"survived {number} of {number}")
 
 
-def first(split, n=2000):
+def first(split, n=300):
     return replace(split, images=split.images[:n].clone(), labels=split.labels[:n].clone())
 
 
