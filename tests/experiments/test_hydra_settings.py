@@ -16,6 +16,7 @@ REFUSED = [
     ("-m K=2,3 hydra.launcher.num_workers=0", "num_workers=0", "1 to 1024"),
     ("-m K=2,3 hydra/launcher=nowhere", "hydra/launcher=nowhere is unknown", "processes"),
     ("-m K=2,3 hydra.launcher._target_=builtins.open", "_target_=builtins.open", "allowed: proc"),
+    ("-m K=2,3 hydra/launcher=ray", "hydra/launcher=ray is unknown", "joblib"),
     ("-m K=2,3 hydra.sweeper._target_=builtins.open", "_target_=builtins.open", "allowed: grid"),
     (f"+hydra.callbacks.x={MARK}", "hydra.callbacks=x", "leave them out"),
     (f"-m K=2,3 +hydra.sweeper.params.x={MARK}", "_target_=pathlib.Path.touch", "allowed: grid"),

@@ -19,7 +19,6 @@ LAUNCHERS = {
     "joblib": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
     "submitit_local": f"{SUBMITIT}LocalLauncher",
     "submitit_slurm": f"{SUBMITIT}SlurmLauncher",
-    "ray": "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher",
 }
 SWEEPERS = {
     "grid": "hydra_plugins.nfvae.GridSweeper",

@@ -4,6 +4,7 @@ A section such as `flow: {name: planar, constraint: paper}` names an entry of a 
 keys are that entry's options, whose ranges are the annotations of its arguments.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,18 @@ from nfvae.networks import NETWORKS, Networks
 from nfvae.priors import PRIORS
 from nfvae.registry import Registry
 
+
+class FlowSize(NamedTuple):
+    """Size of a flow with all its K transforms."""
+
+    param_size: int
+    """Parameters per image, from the encoder."""
+    num_weights: int
+    """The flow's own weights."""
+    working_size: int
+    """Numbers per image that a call holds besides parameters and points."""
+
+
 REGISTRIES = {
     "data": DATASETS,
     "model": NETWORKS,
@@ -28,6 +41,10 @@ REGISTRIES = {
     "prior": PRIORS,
 }
 """The sections that name an entry of a registry."""
+_SCHEMAS: dict[tuple[Any, ...], type[Section]] = {}
+"""By entry and additional keys; the runs of a sweep share them."""
+_SIZES: dict[tuple[Any, ...], FlowSize] = {}
+"""By flow, with its options, dimension and K."""
 
 
 def check_part(
@@ -46,9 +63,11 @@ def check_part(
     if not isinstance(name, str) or name not in registry:
         known = ", ".join(sorted(registry))
         raise ConfigError(f"{at}.name={one_line(name)} is unknown; known: {known}")
-    fields = {key: tuple(option) for key, option in registry.options(name).items()} | more
-    schema: type[Section] = create_model(name, __base__=Section, **fields)  # type: ignore[call-overload]
-    return {"name": name} | check_section(schema, options, at).model_dump()
+    made_for = registry[name], *more
+    if made_for not in _SCHEMAS:
+        fields = {key: tuple(option) for key, option in registry.options(name).items()} | more
+        _SCHEMAS[made_for] = create_model(name, __base__=Section, **fields)  # type: ignore[call-overload]
+    return {"name": name} | check_section(_SCHEMAS[made_for], options, at).model_dump()
 
 
 def check_flow(flow: Mapping[str, Any], K: int | None) -> tuple[dict[str, Any], int]:
@@ -117,17 +136,6 @@ def read_data(section: Mapping[str, Any]) -> Dataset:
         raise ConfigError(f"data={section['name']}: {error}") from None
 
 
-class FlowSize(NamedTuple):
-    """Size of a flow with all its K transforms."""
-
-    param_size: int
-    """Parameters per image, from the encoder."""
-    num_weights: int
-    """The flow's own weights."""
-    working_size: int
-    """Numbers per image that a call holds besides parameters and points."""
-
-
 def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
     """The size of the flow that `build_flow` would build; fast and without memory for any K.
 
@@ -153,9 +161,13 @@ def flow_size(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
 
 
 def _measured(flow: Mapping[str, Any], dim: int, K: int) -> FlowSize:
-    built = without_memory(lambda: build_flow(flow, dim, K), {"flow": flow["name"]} | sizes(flow))
-    num_weights = sum(weight.numel() for weight in built.parameters())
-    return FlowSize(built.param_size, num_weights, built.working_size)
+    measured = FLOWS[flow["name"]], json.dumps([flow, dim, K])
+    if measured not in _SIZES:
+        keys = {"flow": flow["name"]} | sizes(flow)
+        built = without_memory(lambda: build_flow(flow, dim, K), keys)
+        num_weights = sum(weight.numel() for weight in built.parameters())
+        _SIZES[measured] = FlowSize(built.param_size, num_weights, built.working_size)
+    return _SIZES[measured]
 
 
 def without_memory(build: Callable[[], Any], keys: Mapping[str, object]) -> Any:

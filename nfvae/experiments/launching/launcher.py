@@ -2,8 +2,9 @@
 
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ class ProcessLauncher(Launcher):
         self.runs_per_gpu = runs_per_gpu
         self.complete = 0
         """Number of runs of the sweep that were complete before; for the display."""
+        self.planned: Mapping[tuple[str, ...], PlannedRun] = {}
+        """Runs that are checked already, by their overrides."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -64,14 +67,14 @@ class ProcessLauncher(Launcher):
         jobs: dict[int, Job] = {}
         returned: dict[int, JobReturn] = {}
         for index, overrides in enumerate(job_overrides):
-            config = self._compose(list(overrides), initial_job_idx + index)
+            number = initial_job_idx + index
             try:
-                run = self._plan(config, overrides)
+                run = self.planned.get(tuple(overrides)) or self._plan(overrides, number)
             except NfvaeError as error:
                 returned[index] = _failed(overrides, error)
                 continue
-            payload = pickle.dumps(config)
-            jobs[index] = Job(str(run.path), WORKER, run.path / "train.log", payload)
+            given = partial(self._given, overrides, number)
+            jobs[index] = Job(str(run.path), WORKER, run.path / "train.log", given)
             runs[str(run.path)] = run
         with stop_on_signals() as stop, closing(Display(runs, self.complete)) as display:
             places = make_places(
@@ -86,18 +89,22 @@ class ProcessLauncher(Launcher):
             returned[index] = _returned(outcome, job_overrides[index], runs[job.name].path)
         return [returned[index] for index in sorted(returned)]
 
-    def _compose(self, overrides: list[str], number: int) -> DictConfig:
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+    def _given(self, overrides: Sequence[str], number: int) -> bytes:
+        """The standard input of a job: its pickled configuration."""
+        return pickle.dumps(self._compose(overrides, number))
+
+    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config.hydra.job):
             config.hydra.job.id = f"{config.hydra.job.name}_{number}"
             config.hydra.job.num = number
         return config
 
-    def _plan(self, config: DictConfig, overrides: Sequence[str]) -> "PlannedRun":
+    def _plan(self, overrides: Sequence[str], number: int) -> "PlannedRun":
         from nfvae.experiments.launching.plan import plan_run
         from nfvae.experiments.terminal.tasks import plain_without_hydra
 
-        return plan_run(plain_without_hydra(config), overrides)
+        return plan_run(plain_without_hydra(self._compose(overrides, number)), overrides)
 
 
 def _returned(outcome: "Outcome", overrides: Sequence[str], path: Path) -> JobReturn:

@@ -143,7 +143,8 @@ def without_repetitions(jobs: Sequence[Composed]) -> list[Composed]:
         key = _model(job)
         if key not in kept or (_is_plain(job) and not _is_plain(kept[key])):
             kept[key] = job
-    return [job for job in jobs if kept.get(_model(job)) is job] or list(jobs)
+    identities = {id(job) for job in kept.values()}
+    return [job for job in jobs if id(job) in identities] or list(jobs)
 
 
 def without_duplicates(jobs: Sequence[Composed]) -> list[Composed]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,12 +27,12 @@ State = Literal["done", "failed", "interrupted", "in use"]
 
 @dataclass(frozen=True)
 class Job:
-    """A command, the file for its output, and its standard input."""
+    """A command, the file for its output, and a function that makes its standard input."""
 
     name: str
     command: tuple[str, ...]
     log: Path
-    input: bytes = b""
+    input: Callable[[], bytes] = bytes
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def run_jobs(
 def _start(job: Job, place: Place = Place()) -> subprocess.Popen[bytes]:
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("ab") as log, TemporaryFile() as given:
-        given.write(job.input)
+        given.write(job.input())
         given.seek(0)
         return subprocess.Popen(
             job.command,

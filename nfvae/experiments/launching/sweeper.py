@@ -58,9 +58,9 @@ class GridSweeper(BasicSweeper):
         """Launch the jobs; ends the command if not all of them are complete."""
         assert self.hydra_context is not None
         assert self.config is not None
-        self.composer = Composer(self.hydra_context.config_loader, self.config)
+        composer = Composer(self.hydra_context.config_loader, self.config)
         grid = self._grid(arguments)
-        jobs = [self.composer.job(overrides, number) for number, overrides in enumerate(grid)]
+        jobs = [composer.job(overrides, number) for number, overrides in enumerate(grid)]
         import_plugins()  # the runs are planned here, and a run may use a plugin's parts
         is_training = self.task_function.__name__ == "train"
         outcome = self._train(jobs) if is_training else self._run(jobs)
@@ -86,8 +86,7 @@ class GridSweeper(BasicSweeper):
         """The configured launcher, which gets the configurations that this process composed."""
         assert self.hydra_context is not None
         assert self.config is not None
-        packed = {job.overrides: self.composer.pack(job) for job in jobs}
-        loader = ComposedJobs(self.hydra_context.config_loader, packed)
+        loader = ComposedJobs(self.hydra_context.config_loader, jobs)
         return Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(loader, self.hydra_context.callbacks),
             task_function=self.task_function,
@@ -151,12 +150,11 @@ class GridSweeper(BasicSweeper):
         )
         by_overrides = {job.overrides: job for job in kept}
         jobs_to_do = [by_overrides[run.overrides] for run in todo]
-        launcher = self._launcher([])
+        launcher = self._launcher(jobs_to_do)
         if isinstance(launcher, ArrayLauncher) and todo:
             return self._write(launcher, plan)
-        launcher = self._launcher(jobs_to_do)
         if isinstance(launcher, ProcessLauncher):
-            launcher.complete = complete
+            launcher.complete, launcher.planned = complete, {run.overrides: run for run in todo}
         tally = self._launch(launcher, jobs_to_do, [str(run.path) for run in todo])
         tally.in_use += [str(run.path) for run in in_use]
         status = tally.summary(plan.total, "runs", len(plan.refused))

@@ -11,13 +11,12 @@ from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobRuntime, run_job, setup_globals
 from hydra.types import HydraContext
 
-from nfvae.experiments.errors import FolderInUseError
-from nfvae.experiments.interruption import Interrupted, end_undisturbed
+from nfvae.experiments.interruption import end_undisturbed
 from nfvae.experiments.launching.processes import IN_USE
-from nfvae.experiments.terminal.failures import reason
+from nfvae.experiments.launching.tally import job_outcome
 from nfvae.experiments.terminal.output import protect_output
 from nfvae.experiments.terminal.tasks import task
 
@@ -38,15 +37,14 @@ def main() -> int:
             config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=Callbacks()
         ),
     )
-    if returned.status == JobStatus.COMPLETED:
-        return 0
-    error = returned._return_value  # the property of that name would raise it
-    if isinstance(error, Interrupted):
+    state, why = job_outcome(returned)
+    if state == "interrupted":
         status = end_undisturbed()
-        print(error, file=sys.stderr)
+        print(why, file=sys.stderr)
         return status
-    print(f"error: {reason(error)}", file=sys.stderr)
-    return IN_USE if isinstance(error, FolderInUseError) else 1
+    if state != "done":
+        print(f"error: {why}", file=sys.stderr)
+    return {"done": 0, "in use": IN_USE}.get(state, 1)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slurm
 TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
 SEEDS = range(8)
 SWEEP = (
-    *("flow=planar", "K=2", "run.dir=runs/s${seed}"),
+    *("flow=planar", "K=2", "run.dir=runs/s${seed}", "data=arrays", "data.path=../images.npy"),
     *("device=cpu", "model.latent_dim=3", "model.hidden=[16]", "trainer.batch_size=20"),
     *("trainer.max_steps=1000", "trainer.val_every=1000", "trainer.checkpoint_every=20"),
     *("trainer.log_every=100", "trainer.progress=false", "eval.elbo_draws=1"),
@@ -28,10 +29,13 @@ SWEEP = (
 
 def train(slurm, folder, *words, seeds="seed=range(8)"):
     folder.mkdir(exist_ok=True)
+    if not (images := folder.parent / "images.npy").exists():
+        random = np.random.default_rng(0)
+        np.save(images, random.integers(0, 256, (300, 6, 6), dtype=np.uint8))
     return subprocess.Popen(
         [sys.executable, str(TRAIN), *SWEEP, seeds, *words],
         cwd=folder,
-        env=slurm.env,
+        env=slurm.env | {"OMP_NUM_THREADS": "1"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -53,7 +57,7 @@ def results(folder):
 @pytest.fixture(scope="module")
 def undisturbed(slurm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    sweep = train(slurm, folder, "hydra.launcher.num_workers=4", "-m")
+    sweep = train(slurm, folder, "hydra/launcher=basic", "-m")  # torch is imported once
     out, err = sweep.communicate()
     assert sweep.returncode == 0, out + err
     return results(folder)

@@ -1,5 +1,7 @@
 """A sweep's jobs are composed to the same configurations as by Hydra, but faster."""
 
+import pickle
+
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -8,7 +10,8 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from nfvae.experiments.configuration.conf import CONF
-from nfvae.experiments.launching.composing import ComposedJobs, Composer, unpack
+from nfvae.experiments.launching.composing import ComposedJobs, Composer
+from nfvae.experiments.terminal.tasks import plain_without_hydra
 
 MIXED = [
     ["flow=planar", "K=2", "optim.lr=0.5"],
@@ -18,6 +21,15 @@ MIXED = [
     ["protocol=paper", "+flow.extra=1", "seed=3"],
     ["~trainer.compile", "model.hidden=[1,2]", "run.dir=a/${flow.name}_${K}"],
     ["flow=full_rank", "++data.root=x", "experiment=rezende2015", "K=1"],
+    # Jobs that differ in values only, which replace each other.
+    *(
+        ["flow=iaf", f"K={value}", f"model.hidden={value}", f"data.root={value}"]
+        for value in ("1", "[2,3]", "null", "[]", "[{a:1}]", "${seed}", "'x y'", "[${seed},7]", "1")
+    ),
+    *(["seed=1", f"run.dir={number}_${{hydra:job.num}}_${{hydra.job.id}}"] for number in (1, 2)),
+    ["hydra.job.name=x", "K=1", "run.dir=${hydra:job.name}"],
+    ["flow=iaf", "run={name:a}"],
+    ["flow=iaf", "run={dir:b}"],
 ]
 
 
@@ -30,31 +42,46 @@ def sweep():
         yield loader, loader.load_configuration("train", words, RunMode.MULTIRUN)
 
 
-def test_equal_to_hydras_own(sweep):
+def test_equal_to_hydras_own(sweep, monkeypatch):
     loader, master = sweep
     composer = Composer(loader, master)
     for overrides in MIXED:
-        ours, hydras = composer.compose(overrides), loader.load_sweep_config(master, overrides)
-        assert OmegaConf.to_container(ours) == OmegaConf.to_container(hydras), overrides
-        assert OmegaConf.to_yaml(ours, sort_keys=False) == OmegaConf.to_yaml(hydras)
+        job, hydras = composer.job(overrides, 0), loader.load_sweep_config(master, overrides)
+        hydras.hydra.job.num, hydras.hydra.job.id = 0, "0"
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", hydras)  # for ${hydra:…}
+        assert job.mapping == plain_without_hydra(hydras), overrides
+        given = job.config()
+        assert plain_without_hydra(given) == job.mapping
+        ours, theirs = (OmegaConf.to_container(each.hydra) for each in (given, hydras))
+        assert ours == theirs
 
 
-def test_jobs_that_choose_the_same_groups_read_files_once(sweep, monkeypatch):
+def test_jobs_that_choose_the_same_groups_read_files_and_unpickle_once(sweep, monkeypatch):
     loader, master = sweep
-    composer, loads = Composer(loader, master), []
-    load = type(loader).load_configuration
+    composer, loads, copies = Composer(loader, master), [], []
+    load, unpickle = type(loader).load_configuration, pickle.loads
     monkeypatch.setattr(
         type(loader), "load_configuration", lambda *a, **o: loads.append(1) or load(*a, **o)
     )
-    for seed in range(20):
-        composer.compose(["flow=planar", f"seed={seed}"])
-    assert len(loads) == 1
+    monkeypatch.setattr(pickle, "loads", lambda text: copies.append(1) or unpickle(text))
+    grid = [[f"flow={flow}", f"seed={seed}"] for flow in ("planar", "iaf") for seed in range(9)]
+    jobs = [composer.job(overrides, number) for number, overrides in enumerate(grid)]
+    assert [job.mapping["seed"] for job in jobs] == [*range(9), *range(9)]
+    assert (len(loads), len(copies)) == (2, 2)
+
+
+def test_many_jobs_are_pickled_with_what_they_share_once(sweep):
+    loader, master = sweep
+    composer = Composer(loader, master)
+    jobs = [composer.job(["flow=planar", f"seed={seed}"], seed) for seed in range(50)]
+    one, many = (len(pickle.dumps(ComposedJobs(loader, each))) for each in (jobs[:1], jobs))
+    assert many < 2 * one
 
 
 def test_errors_are_hydras(sweep):
     loader, master = sweep
     with pytest.raises(Exception, match=r"Could not override 'flow\.none'"):
-        Composer(loader, master).compose(["flow.none=1"])
+        Composer(loader, master).job(["flow.none=1"], 0)
 
 
 def test_a_child_gets_interpolations_as_the_parent_resolved_them(sweep):
@@ -62,15 +89,14 @@ def test_a_child_gets_interpolations_as_the_parent_resolved_them(sweep):
     overrides = ["K=2", "run.dir=a/${hydra:job.num}_${now:%H%M%S%f}_K${K}"]
     composer = Composer(loader, master)
     job = composer.job(overrides, 7)
-    packed = composer.pack(job)
-    jobs = ComposedJobs(loader, {job.overrides: packed})
+    jobs = pickle.loads(pickle.dumps(ComposedJobs(loader, [job])))
     first, second = (jobs.load_sweep_config(master, overrides) for _ in range(2))
     assert first.run.dir == second.run.dir == job.mapping["run"]["dir"]
     assert first.run.dir.startswith("a/7_")
-    HydraConfig.instance().set_config(unpack(packed))
+    HydraConfig.instance().set_config(first)
     assert HydraConfig.get().job.num == 7
 
 
 def test_what_was_not_planned_is_composed(sweep):
     loader, master = sweep
-    assert ComposedJobs(loader, {}).load_sweep_config(master, ["K=9"]).K == 9
+    assert ComposedJobs(loader, []).load_sweep_config(master, ["K=9"]).K == 9
