@@ -118,7 +118,7 @@ def test_a_signal_saves_and_prints_how_to_resume(unbroken, tmp_path, number):
     asked = time.monotonic()
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 15
     assert process.returncode == EXIT_RESUMABLE
     assert f"stopped by {number.name}; saved. To resume: python" in err
     assert "Traceback" not in err

@@ -213,7 +213,7 @@ def test_figure_3_is_the_papers(make_fit_config):
 
 @pytest.mark.slow
 def test_planar_32_reaches_the_target(make_fit_config, tmp_path):
-    task = make_fit_config("energy=U1", "flow=planar", "K=32").task
+    task = make_fit_config("energy=U1", "flow=planar", "K=32", "fit.restarts=2").task
     results = run_task(task, tmp_path, StopRequest())
     assert results["kl_grid"] < 0.1
     assert results["kl"] < 0.1
