@@ -377,17 +377,6 @@ def test_a_nan_of_one_process_rewinds_all_whatever_rank_0_reads_when(place_of_ru
 
 
 @pytest.mark.slow
-def test_compiled_ranks_train_like_one_eager_process(place_of_runs):
-    found = {}
-    for processes in (1, 2):
-        name, short = f"compiled{processes}", ("trainer.max_steps=20", "trainer.val_every=20")
-        compiled = f"trainer.compile={str(processes > 1).lower()}"
-        run(place_of_runs, name, processes, *short, compiled, TORCHINDUCTOR_COMPILE_THREADS="1")
-        found[processes] = curves(place_of_runs / name)
-    assert found[2] == pytest.approx(found[1], rel=1e-4, abs=1e-4)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -173,7 +173,7 @@ class Composer:
         if not replaceable or not dict(flatten(raw)).keys() >= set(keys):
             return _Shared(base, config)
         varied = {key.partition(".")[0] for key in keys}
-        constant = {k: v for k, v in raw.items() if k not in varied and _is_constant(v)}
+        constant = {str(k): v for k, v in raw.items() if k not in varied and _is_constant(v)}
         shared = _Shared(base, config, constant=constant, names_hydra="hydra" in repr(raw))
         self._shared[tuple(choices), keys] = shared
         return shared
