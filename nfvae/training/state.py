@@ -99,6 +99,8 @@ class Training:
         self.meter = Meter((*TERMS, "grad_norm"), self.device)
         if ranks.size > 1:
             check_divisible(ranks, vae, self.objective, batch_size)
+            if compile:
+                raise ValueError("compile=True is for one process, without ranks")
             self.batch_loss = OwnRows(self.batch_loss, ranks)
             self.meter = SharedMeter(self.meter.names, ranks, num_steps, self.device)
         self.sampler = BatchSampler(len(data.train), batch_size, seed, self.device)

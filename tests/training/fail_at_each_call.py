@@ -1,6 +1,6 @@
 """A training that dies, or finds the disk full, at each system call that makes its files durable.
 
-python fail_at_each_call.py killed|full FOLDER: for each n (each fourth n for a full disk), a fork of
+python fail_at_each_call.py killed|full FOLDER: for each n (of a full disk: each fourth), a fork of
 this process trains and fails at its n-th fsync or rename, another goes on, and what they leave is
 compared with an unbroken run.
 Forks, since they start in no time; this process itself never computes, so they inherit no threads.

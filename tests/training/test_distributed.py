@@ -21,11 +21,12 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from nfvae.data import Split
+from nfvae.data import Split, load_dataset
 from nfvae.data.dataset import Dataset
 from nfvae.evaluation import estimate_elbo, estimate_nll
 from nfvae.experiments.configuration.device import choose_device
 from nfvae.experiments.errors import ConfigError
+from nfvae.experiments.running.run import check_run
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.terminal.torchrun import place, refuse_torchrun
 from nfvae.objective import Objective
@@ -91,6 +92,16 @@ def test_a_meter_of_ranks_is_read_only_after_sums(group):
     first.add(2, torch.tensor([8.0]))
     first.added(2)  # a step after which they are summed
     assert first.pop() == {"loss": 4.0}
+
+
+def test_compiled_updates_are_for_one_process(tiny_vae, small_config, group):
+    images = Split(torch.zeros(20, 1, 4, 5).byte())
+    data = Dataset("blank", images, images, images, "fixed", "")
+    with pytest.raises(ValueError, match="compile=True is for one process"):
+        Training(tiny_vae(), data, 1, batch_size=10, compile=True, ranks=Ranks(0, 2))
+    config = small_config("trainer.compile=true")
+    with pytest.raises(ConfigError, match=r"trainer.compile=true .* there are 2; use"):
+        check_run(config, load_dataset("mnist"), torch.device("cpu"), 2)
 
 
 @pytest.mark.parametrize("num_images", [1, 7, 100])

@@ -141,6 +141,11 @@ def check_run(config: Config, data: Dataset, device: torch.device, num_processes
             "trainer.cuda_graph=true needs a GPU and one process, but there are "
             f"{num_processes} on the device {device}; use trainer.cuda_graph=false"
         )
+    if config.trainer.compile and num_processes > 1:
+        raise ConfigError(
+            f"trainer.compile=true is for one process, but there are {num_processes}; use "
+            "trainer.compile=false"
+        )
     return count_steps(config, data)
 
 
