@@ -359,8 +359,10 @@ def pid_of(process, rank):
 
 
 def own_lines(err):
-    """What the run printed, without torchrun's lines."""
-    return re.findall(r"^(?:error: |note: |stopped|Traceback).*", err, re.MULTILINE)
+    """What the run printed, without torchrun's lines and traceback."""
+    torchruns = r"^Traceback .*\n  File \"<frozen runpy>(.*\n)*torch.distributed.elastic"
+    own = re.sub(torchruns, "", err, flags=re.MULTILINE)
+    return re.findall(r"^(?:error: |note: |stopped|Traceback).*", own, re.MULTILINE)
 
 
 @pytest.mark.slow
