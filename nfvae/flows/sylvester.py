@@ -257,8 +257,9 @@ class OrthogonalSylvester(Sylvester):
         return flat.unflatten(-1, (M, D))
 
     def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-        eye = torch.eye(self.dim, self.num_vectors, dtype=v.dtype, device=v.device)
-        return (eye - v.mT @ w,)
+        q = v.mT @ -w
+        q.diagonal(dim1=-2, dim2=-1).add_(1)
+        return (q,)
 
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
         (q,) = basis
