@@ -47,14 +47,14 @@ class Sylvester(StepwiseFlow):
         self.fused = fused
 
     def vectors(self, raw: Tensor) -> Tensor:
-        """V [B, K, n, D]; Q has the first M columns of H_1 … H_n = I − VᵀTV; here n = 0.
+        """V [B, K, n, D] from raw [B, K, basis_size]: the n reflections of which Q is made.
 
-        raw [B, K, basis_size].
+        Q has the first M columns of their product I − VᵀTV. By default there are none.
         """
         return raw.new_empty(*raw.shape[:-1], 0, self.dim)
 
     def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-        """From V and W = T V[:, :M], the tensors with which `project` and `add` apply Q."""
+        """From V and W, the first M columns of TV: the tensors [B, K, …] with which `project` and `add` apply Q."""
         return ()
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
@@ -214,8 +214,9 @@ class OrthogonalSylvester(Sylvester):
         dim: D.
         num_transforms: K.
         num_vectors: M ≤ D; None is the smaller of D and 16.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Raises:
         ValueError: M > D.
@@ -283,8 +284,9 @@ class HouseholderSylvester(Sylvester):
         dim: D.
         num_transforms: K.
         num_reflections: H ≤ D; None is the smaller of D and 8.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Raises:
         ValueError: H > D.
@@ -342,8 +344,9 @@ class TriangularSylvester(Sylvester):
     Args:
         dim: D.
         num_transforms: K.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Example:
         >>> import torch

@@ -24,7 +24,7 @@ def compact_wy(v: Tensor, num_columns: int) -> tuple[Tensor, Tensor]:
 def compact_wy_backward(v: Tensor, t: Tensor, w: Tensor, x: Tensor, c: Tensor) -> Tensor:
     """The gradient of V, given that of Q as Σ x cᵀ over rows x [*, R, D] and c [*, R, M].
 
-    That of Q, D × M numbers, is never formed:
+    The gradient of Q, D × M numbers, is never formed:
 
         dQ = −dVᵀW − (TᵀV)ᵀ dV₁ + (TᵀV)ᵀ dT⁻¹ W,   so with p = W c and q = TᵀV x
         grad V = −Σ p xᵀ,   grad V₁ = −Σ q cᵀ,   grad T⁻¹ = Σ q pᵀ

@@ -10,9 +10,9 @@ gradient of the loss, and ȧ for the gradient of a through its own det only,
     ḡ = Qᵀz̄′,     ā = (Rᵀḡ) tanh′(a) + ȧ,     ȳ = R̃ᵀā,     z̄ = z̄′ + Qȳ
 
 so that gradients pass through Q as points do: `project` and `add` serve both passes. The loops over
-k hold this recurrence only. What does not depend on the transform before or after is computed for
-all k at once, with a sixteenth of the calls at K = 16: Q, the determinants, and all gradients of
-parameters. Q's own gradient, as large as Q, is never formed: see `compact_wy_backward`.
+k hold this recurrence only. The rest is computed for all k at once, in few calls: Q, the
+determinants, and all gradients of parameters. Most of the time saved comes from Q: one triangular
+solve serves both passes, and Q's gradient is never formed (see `compact_wy_backward`).
 """
 
 from collections.abc import Callable, Iterator
@@ -37,10 +37,9 @@ class Basis(Protocol):
 
 
 class SylvesterStack(FusedFunction):
-    """(z [B, S, D], V [B, K, n, D], triangles [B, K, M, M], u, b [B, K, M], Q)
-    -> (z_K [B, S, D], log_dets [B, K, S]).
+    """(z [B, S, D], V [B, K, n, D], triangles [B, K, M, M], u, b [B, K, M], Q) -> (z_K, log_dets).
 
-    Q has the first M columns of the product of the reflections along V's rows, and `triangles` has
+    z_K is [B, S, D], log_dets [B, K, S]. Q has the first M columns of the product of the reflections along V's rows, and `triangles` has
     R above its diagonal and R̃ᵀ on and below it; u is that of `constrain_sylvester`.
     """
 
