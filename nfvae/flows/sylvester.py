@@ -54,7 +54,7 @@ class Sylvester(StepwiseFlow):
         return raw.new_empty(*raw.shape[:-1], 0, self.dim)
 
     def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
-        """From V and W, the first M columns of TV: the tensors [B, K, …] with which `project` and `add` apply Q."""
+        """What `project` and `add` take, [B, K, …], from V and W, the first M columns of TV."""
         return ()
 
     def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
@@ -255,7 +255,7 @@ class OrthogonalSylvester(Sylvester):
         row, column = torch.triu_indices(M, D, 1, device=raw.device)
         free = (row * D + column).expand(raw.shape)
         flat = eye.flatten().expand(*raw.shape[:-1], -1).scatter(-1, free, raw)
-        return flat.unflatten(-1, (M, D))
+        return flat.reshape(*raw.shape[:-1], M, D)
 
     def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
         q = v.mT @ -w

@@ -39,8 +39,9 @@ class Basis(Protocol):
 class SylvesterStack(FusedFunction):
     """(z [B, S, D], V [B, K, n, D], triangles [B, K, M, M], u, b [B, K, M], Q) -> (z_K, log_dets).
 
-    z_K is [B, S, D], log_dets [B, K, S]. Q has the first M columns of the product of the reflections along V's rows, and `triangles` has
-    R above its diagonal and R̃ᵀ on and below it; u is that of `constrain_sylvester`.
+    z_K is [B, S, D], log_dets [B, K, S]. Q has the first M columns of the product of the
+    reflections along V's rows. `triangles` holds R above its diagonal and R̃ᵀ on and below it; u is
+    that of `constrain_sylvester`.
     """
 
     @staticmethod
