@@ -6,14 +6,14 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
-from torch import Tensor
+from torch import Size, Tensor
 
 from nfvae.flows.base import StepwiseFlow
 from nfvae.flows.constraints import constrain_sylvester
 from nfvae.flows.fused.function import in_use
-from nfvae.flows.fused.sylvester import SylvesterStep
+from nfvae.flows.fused.sylvester import SylvesterStack
 from nfvae.flows.monotone_root import sech2, solve_tanh
-from nfvae.flows.reflections import compact_wy, inverse_t
+from nfvae.flows.reflections import inverse_t, rescale
 from nfvae.flows.registry import register
 from nfvae.flows.rows import from_rows, to_rows
 
@@ -46,9 +46,22 @@ class Sylvester(StepwiseFlow):
         self.basis_size = basis_size
         self.fused = fused
 
-    def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
-        """The tensors that define Q of all transforms: [B, K, basis_size] -> tensors [B, K, …]."""
+    def vectors(self, raw: Tensor) -> Tensor:
+        """V [B, K, n, D] from raw [B, K, basis_size]: the n reflections of which Q is made.
+
+        Q has the first M columns of their product I − VᵀTV. By default there are none.
+        """
+        return raw.new_empty(*raw.shape[:-1], 0, self.dim)
+
+    def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        """What `project` and `add` take, [B, K, …], from V and W, the first M columns of TV."""
         return ()
+
+    def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """The `factors` of Q of all transforms: [B, K, basis_size] -> tensors [B, K, …]."""
+        v = self.vectors(raw)
+        first = v[..., : self.num_vectors]
+        return self.factors(v, torch.linalg.solve_triangular(inverse_t(v), first, upper=True))
 
     def initial_basis(self) -> Tensor:
         """Initial parameters of Q: [K, basis_size]."""
@@ -75,27 +88,18 @@ class Sylvester(StepwiseFlow):
         return torch.cat([self.initial_basis().flatten(), r_tilde_t.tril().flatten(), zeros])
 
     def unpack(self, params: Tensor) -> Sequence[tuple[Tensor, ...]]:
-        K, M, size = self.num_transforms, self.num_vectors, self.basis_size
-        if not K:
+        if not self.num_transforms:
             return []
-        raw, triangles, u, b = params.reshape(params.shape[:-1].numel(), self.param_size).split(
-            [K * size, K * M * M, K * M, K * M], dim=-1
-        )
-        triangles = triangles.unflatten(-1, (K, M, M))
-        r_tilde = triangles.diagonal(dim1=-2, dim2=-1)
-        r, s = constrain_sylvester(u.unflatten(-1, (K, M)), r_tilde)
-        parts = (triangles, r.unsqueeze(2), s.unsqueeze(2), b.unflatten(-1, (K, 1, M)))
-        bases = self.bases(raw.unflatten(-1, (K, size)))
+        raw, triangles, u, b = self._split(params)
+        r, s = constrain_sylvester(u, triangles.diagonal(dim1=-2, dim2=-1))
+        parts = (triangles, r.unsqueeze(2), s.unsqueeze(2), b.unsqueeze(2), *self.bases(raw))
         # unbind, not [:, k]: the gradient of each [:, k] is as large as the parameters of all K.
-        return list(zip(*(part.unbind(1) for part in (*parts, *bases)), strict=True))
+        return list(zip(*(part.unbind(1) for part in parts), strict=True))
 
     def step(self, k: int, z: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
         coefficients, basis = params[:4], params[4:]
         y = self.project(k, z, *basis)
-        if in_use(self.fused):
-            g, log_det = SylvesterStep.call(y, *coefficients)
-        else:
-            g, log_det = sylvester_step(y, *coefficients)
+        g, log_det = sylvester_step(y, *coefficients)
         return self.add(k, z, g, *basis), log_det
 
     def inverse_step(self, k: int, y: Tensor, *params: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,6 +108,9 @@ class Sylvester(StepwiseFlow):
         return self.add(k, y, -g, *basis), -log_det
 
     def _forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        if self.num_transforms and in_use(self.fused):
+            rows, log_dets = self._run_fused(z, params)
+            return from_rows(rows, z.shape), from_rows(log_dets.sum(1), z.shape[:-1])
         rows, log_det = super()._forward(to_rows(z, params.shape[:-1]), params)
         return from_rows(rows, z.shape), from_rows(log_det, z.shape[:-1])
 
@@ -112,9 +119,34 @@ class Sylvester(StepwiseFlow):
         return from_rows(rows, y.shape), from_rows(log_det, y.shape[:-1])
 
     def _transform_log_dets(self, z: Tensor, params: Tensor) -> Tensor:
+        if self.num_transforms and in_use(self.fused):
+            _, log_dets = self._run_fused(z, params)
+            shape = Size([*z.shape[:-1], self.num_transforms])
+            return from_rows(log_dets.mT, shape).movedim(-1, 0)
         rows = to_rows(z, params.shape[:-1])
         log_dets = super()._transform_log_dets(rows, params)  # [K, B, S]
         return log_dets.mT.reshape(self.num_transforms, *z.shape[:-1])
+
+    def _split(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Packed parameters: raw [B, K, basis_size], triangles [B, K, M, M], u and b [B, K, M]."""
+        K, M, size = self.num_transforms, self.num_vectors, self.basis_size
+        raw, triangles, u, b = params.reshape(params.shape[:-1].numel(), self.param_size).split(
+            [K * size, K * M * M, K * M, K * M], dim=-1
+        )
+        return (
+            raw.unflatten(-1, (K, size)),
+            triangles.unflatten(-1, (K, M, M)),
+            u.unflatten(-1, (K, M)),
+            b.unflatten(-1, (K, M)),
+        )
+
+    def _run_fused(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """z_K and the log-dets of the transforms as rows, [B, S, D] and [B, K, S]."""
+        raw, triangles, u, b = self._split(params)
+        rows, log_dets = SylvesterStack.call(
+            to_rows(z, params.shape[:-1]), self.vectors(raw), triangles, u, b, self
+        )
+        return rows, log_dets
 
 
 def sylvester_step(
@@ -182,8 +214,9 @@ class OrthogonalSylvester(Sylvester):
         dim: D.
         num_transforms: K.
         num_vectors: M ≤ D; None is the smaller of D and 16.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Raises:
         ValueError: M > D.
@@ -216,15 +249,18 @@ class OrthogonalSylvester(Sylvester):
         row, column = torch.triu_indices(self.num_vectors, self.dim, 1)
         return stored.mT[:, row, column]
 
-    def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
+    def vectors(self, raw: Tensor) -> Tensor:
         M, D = self.num_vectors, self.dim
         eye = torch.eye(M, D, dtype=raw.dtype, device=raw.device)
         row, column = torch.triu_indices(M, D, 1, device=raw.device)
         free = (row * D + column).expand(raw.shape)
         flat = eye.flatten().expand(*raw.shape[:-1], -1).scatter(-1, free, raw)
-        v = flat.unflatten(-1, (M, D))
-        top = torch.linalg.solve_triangular(inverse_t(v), v[..., :M], upper=True)
-        return (eye.mT - v.mT @ top,)
+        return flat.reshape(*raw.shape[:-1], M, D)
+
+    def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        q = v.mT @ -w
+        q.diagonal(dim1=-2, dim2=-1).add_(1)
+        return (q,)
 
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
         (q,) = basis
@@ -248,8 +284,9 @@ class HouseholderSylvester(Sylvester):
         dim: D.
         num_transforms: K.
         num_reflections: H ≤ D; None is the smaller of D and 8.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Raises:
         ValueError: H > D.
@@ -280,8 +317,11 @@ class HouseholderSylvester(Sylvester):
         )
         self.num_reflections = num_reflections
 
-    def bases(self, raw: Tensor) -> tuple[Tensor, ...]:
-        return compact_wy(raw.unflatten(-1, (self.num_reflections, self.dim)))
+    def vectors(self, raw: Tensor) -> Tensor:
+        return rescale(raw.unflatten(-1, (self.num_reflections, self.dim)))
+
+    def factors(self, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        return v, w
 
     def project(self, k: int, z: Tensor, *basis: Tensor) -> Tensor:
         v, w = basis
@@ -304,8 +344,9 @@ class TriangularSylvester(Sylvester):
     Args:
         dim: D.
         num_transforms: K.
-        fused: compute each transform with a hand-written derivative, which is faster; False uses
-            `sylvester_step`, which works under torch.func and double backward.
+        fused: compute all K transforms as one operation with a hand-written derivative, which is
+            faster; False computes one transform after the other, which works under torch.func and
+            double backward.
 
     Example:
         >>> import torch

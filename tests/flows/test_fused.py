@@ -1,6 +1,6 @@
 """The fused forms against the readable ones, in value and gradient."""
 
-from math import log
+from math import inf, log, nan
 
 import pytest
 import torch
@@ -21,6 +21,8 @@ FORMS = {
     "radial": lambda fused: Radial(4, 6, fused=fused),
     "orthogonal": lambda fused: OrthogonalSylvester(4, 3, num_vectors=2, fused=fused),
     "householder": lambda fused: HouseholderSylvester(4, 3, num_reflections=2, fused=fused),
+    "orthogonal, one vector": lambda fused: OrthogonalSylvester(4, 1, num_vectors=1, fused=fused),
+    "orthogonal, square": lambda fused: OrthogonalSylvester(4, 3, num_vectors=4, fused=fused),
     "triangular": lambda fused: TriangularSylvester(4, 3, fused=fused),
 }
 SCALES = [0.0, 1e-20, 1e-8, 0.3, 1.0, 5.0, 30.0, 100.0]
@@ -72,6 +74,17 @@ def test_for_all_axes(form, sample, batch):
     params = torch.randn(*(batch or ()), flow.param_size, dtype=torch.float64)
     points = (6,) if batch is None else batch
     assert_equal_forms(form, torch.randn(*sample, *points, 4, dtype=torch.float64), params, 1e-11)
+
+
+@pytest.mark.parametrize("value", [inf, -inf, nan])
+@pytest.mark.parametrize("form", ["orthogonal", "householder", "triangular"])
+def test_sylvester_parameters_that_are_not_finite(form, value):
+    """Each in turn: the fused form gives what the readable one gives, be it finite or not."""
+    readable = FORMS[form](False)
+    size = readable.param_size
+    z, params = torch.randn(size, 4).double(), torch.randn(size, size).double()
+    params.fill_diagonal_(value)
+    torch.testing.assert_close(FORMS[form](True)(z, params), readable(z, params), equal_nan=True)
 
 
 @pytest.mark.parametrize("constraint", ["identity", "paper"])
