@@ -71,11 +71,11 @@ def test_benchmark_rows_are_the_file():
     columns = ("nfvae", "loop", "bmm loop", "pyro", "normflows")
     for row in measured["flow"]:
         assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in SPEED
-    columns = ("nfvae", "loop", "bmm loop", "textbook", "matrix products")
+    columns = ("nfvae", "compiled", "jax", "loop", "bmm loop", "textbook", "limit")
     for row in measured["step"]:
         assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in SPEED
     for row in measured["compile"]:
-        columns = ("eager", "compiled", "cold, s")
+        columns = ("eager", "compiled", "first start, s", "next start, s")
         assert f"| {row['flow']} | {row['K']} | {cells(row, columns)} |\n" in SPEED
     for row in measured["nll"]:
         assert f"{row['images·samples/s'] / 1000:.0f},000 at K = {row['K']}" in SPEED

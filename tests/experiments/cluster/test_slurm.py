@@ -21,7 +21,7 @@ SEEDS = range(8)
 SWEEP = (
     *("flow=planar", "K=2", "run.dir=runs/s${seed}", "data=arrays", "data.path=../images.npy"),
     *("device=cpu", "model.latent_dim=3", "model.hidden=[16]", "trainer.batch_size=20"),
-    *("trainer.max_steps=1000", "trainer.val_every=1000", "trainer.checkpoint_every=20"),
+    *("trainer.max_steps=1500", "trainer.val_every=1500", "trainer.checkpoint_every=20"),
     *("trainer.log_every=100", "trainer.progress=false", "eval.elbo_draws=1"),
     "eval.num_samples=0",
 )
@@ -83,7 +83,8 @@ def disturb(slurm, folder):
         os.kill(pid, signal.SIGUSR1)
 
     def term(job, pid):
-        slurm.output("scancel", "--signal=TERM", job)
+        # It does not end while the job is being requeued.
+        subprocess.Popen(["scancel", "--signal=TERM", job], env=slurm.env)
 
     def requeue(job, pid):
         slurm.output("scontrol", "requeue", job)
