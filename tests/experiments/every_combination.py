@@ -23,6 +23,7 @@ import numpy as np
 
 from nfvae.data import omniglot
 from nfvae.experiments.command_line.main import run
+from nfvae.experiments.interruption import EXIT_STATUS, INTERRUPTED
 from nfvae.experiments.storage.history import read_history
 
 
@@ -116,6 +117,8 @@ def combination(data: Data, likelihood: str, model: str, files: Path, out: Path)
         f"run.dir={folder}",
     ]
     status, errors = train(words)
+    if status in (EXIT_STATUS, INTERRUPTED):
+        raise SystemExit(status)  # given again, it resumes this run
     chosen = [data.name, data.binarization, data.values, likelihood, model]
     row = dict(zip(COLUMNS[:5], chosen, strict=True))
     if data.values not in FITS[likelihood]:
