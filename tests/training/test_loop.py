@@ -107,7 +107,7 @@ def test_results_name_the_commit_that_was_there_at_the_start(small_config, folde
 
 
 def test_epochs_take_the_place_of_steps(small_config, folder):
-    config = small_config("trainer.max_epochs=2", "trainer.batch_size=5000")
+    config = small_config("trainer.max_epochs=2", "trainer.batch_size=500")
     assert run_training(config, folder, StopRequest())["steps"] == 20
     training = Training(**fit_arguments(config, parts.load_dataset("mnist"), torch.device("cpu")))
     training.step = 10  # of 20, not of trainer.max_steps

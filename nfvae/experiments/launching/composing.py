@@ -160,7 +160,8 @@ class Composer:
 
     def _with_choices(self, choices: list[str], values: Sequence[Override]) -> _Shared:
         keys = tuple(each.key_or_group for each in values)
-        replaceable = all(_is_replaceable(each) for each in values)
+        once = len(set(keys)) == len(keys)
+        replaceable = once and all(_is_replaceable(each) for each in values)
         if replaceable and (tuple(choices), keys) in self._shared:
             return self._shared[tuple(choices), keys]
         if (base := self._bases.get(tuple(choices))) is None:

@@ -28,6 +28,9 @@ MIXED = [
     ),
     *(["seed=1", f"run.dir={number}_${{hydra:job.num}}_${{hydra.job.id}}"] for number in (1, 2)),
     ["hydra.job.name=x", "K=1", "run.dir=${hydra:job.name}"],
+    ["seed=3", "seed=4"],
+    ["seed=3", "seed=5"],
+    ["seed=3", "seed=3"],
     ["flow=iaf", "run={name:a}"],
     ["flow=iaf", "run={dir:b}"],
 ]
