@@ -83,8 +83,8 @@ def disturb(slurm, folder):
         os.kill(pid, signal.SIGUSR1)
 
     def term(job, pid):
-        # It does not end while the job is being requeued.
-        subprocess.Popen(["scancel", "--signal=TERM", job], env=slurm.env)
+        # Having sent the signal, it tries again until the requeued job has ended.
+        senders.append(subprocess.Popen(["scancel", "--signal=TERM", job], env=slurm.env))
 
     def requeue(job, pid):
         slurm.output("scontrol", "requeue", job)
@@ -92,6 +92,7 @@ def disturb(slurm, folder):
     def lose(job, pid):
         slurm.lose(job)
 
+    senders = []
     left = dict(enumerate([usr1, term, requeue, lose]))
 
     def step():
@@ -102,6 +103,9 @@ def disturb(slurm, folder):
         return not left
 
     wait_for(step)
+    for sender in senders:
+        sender.kill()
+        sender.wait()
 
 
 def complete(folder):
