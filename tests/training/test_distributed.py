@@ -362,7 +362,7 @@ def own_lines(err):
     """What the run printed, without torchrun's lines and traceback."""
     torchruns = r"^Traceback .*\n  File \"<frozen runpy>(.*\n)*torch.distributed.elastic"
     own = re.sub(torchruns, "", err, flags=re.MULTILINE)
-    return re.findall(r"^(?:error: |note: |stopped|Traceback).*", own, re.MULTILINE)
+    return re.findall(r"^(?:error: |note: |stopped|Traceback|\w+Error).*", own, re.MULTILINE)
 
 
 @pytest.mark.slow
