@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from nfvae.experiments.commands.report import report
 from nfvae.experiments.commands.status import status
 from nfvae.experiments.commands.table import table
 
-from ..experiments.processes import environment
+from ..warm import Command
 from .pages import HOW_TO, PAGES, README, ROOT, blocks, commands
 
 OWN_OPTIONS = {"table": table, "report": report, "status": status}
@@ -61,12 +59,9 @@ def test_how_tos_train_by_the_real_command(page, workplace):
         words = shlex.split(arguments)
         if script == "train":
             words += FEW
-        ended = subprocess.run(
-            [sys.executable, ROOT / "scripts" / f"{script}.py", *words],
-            env=environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
+        ended = Command(ROOT / "scripts" / f"{script}.py", words)
+        _, err = ended.communicate()
+        assert ended.returncode == 0, err
 
 
 def write_files(page):

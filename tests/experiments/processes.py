@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from ..warm import MODULE, Command
 
 ROOT = Path(__file__).parents[2]
 FAST = (
@@ -28,13 +29,11 @@ def environment(**variables):
 
 @pytest.fixture(name="nfvae")
 def nfvae_fixture(tmp_path):
-    """Run `python -m nfvae …`; keyword arguments go to subprocess.run."""
+    """Run `python -m nfvae …` to its end."""
 
-    def run(*words, env=None, **options):
-        return subprocess.run(
-            [sys.executable, "-m", "nfvae", *words],
-            **{"cwd": tmp_path, "capture_output": True, "text": True, "check": False} | options,
-            env=environment(**(env or {})),
-        )
+    def run(*words):
+        command = Command(MODULE, words, tmp_path)
+        out, err = command.communicate()
+        return subprocess.CompletedProcess(words, command.returncode, out, err)
 
     return run

@@ -13,7 +13,7 @@ FLOWS["mine"] = type("Mine", (FLOWS["planar"],), {})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [None, "processes", "submitit_local"])
+@pytest.mark.parametrize("launcher", [None, "submitit_local"])
 def test_it_trains_under_every_launcher(launcher, nfvae, tmp_path):
     (tmp_path / "my_flows.py").write_text(MODULE)
     words = ["plugins=my_flows", "flow.name=mine", "K=2", "run.dir=runs/${flow.name}", *FAST]

@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
-import venv
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,37 +14,33 @@ OUTSIDE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH
 
 
 @pytest.fixture
-def installed(tmp_path):
-    """The folder of an environment's commands: the wheel, and the dependencies of this one."""
+def nfvae(tmp_path):
+    """Run the console command of the wheel, installed in a folder of its own."""
     pytest.importorskip("hatchling")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"],
-        cwd=ROOT, env=OUTSIDE, check=True, capture_output=True,
-    )  # fmt: skip
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
+    subprocess.run(build, cwd=ROOT, env=OUTSIDE, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    place = tmp_path / "environment"
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
+    place = tmp_path / "installed"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel],
-        env=OUTSIDE, check=True, capture_output=True,
-    )  # fmt: skip
-    (site,) = place.glob("lib/python*/site-packages")
-    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
-    return place / "bin"
+        [*install, "--target", place, wheel], env=OUTSIDE, check=True, capture_output=True
+    )
+
+    def run(*words, cwd):
+        return subprocess.run(
+            [place / "bin" / "nfvae", *words],
+            cwd=cwd, env=OUTSIDE | {"PYTHONPATH": str(place)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
 
 
 @pytest.mark.slow
-def test_it_trains(installed, tmp_path):
+def test_it_trains(nfvae, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-
-    def nfvae(*words):
-        return subprocess.run(
-            [installed / "nfvae", *words],
-            cwd=elsewhere, env=OUTSIDE, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
+    nfvae = partial(nfvae, cwd=elsewhere)
     words = ["flow=planar", "K=4", "trainer.max_steps=50", "trainer.val_every=50"]
     words += ["eval.num_samples=0", "device=cpu", "run.name=mine"]
     trained = nfvae("train", *words)

@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from ...warm import ROOT, Command
+
 COMPARISON = (
     "comparison=rezende_figure3",
     "comparison.energies=[U1]",
@@ -34,17 +34,8 @@ def start(tmp_path):
     started = []
 
     def start(*words):
-        command = [sys.executable, str(ROOT / "scripts" / "fit_energy.py"), *COMPARISON, *words]
-        process = subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        started.append(Command(ROOT / "scripts" / "fit_energy.py", [*COMPARISON, *words], tmp_path))
+        return started[-1]
 
     yield start
     for process in started:
@@ -95,7 +86,8 @@ def test_a_killed_worker_is_one_line_and_the_other_fit_is_kept(start, tmp_path):
     kept = tmp_path / "out" / "fits" / "U1_planar_K1_seed0" / "results.json"
     written = kept.stat().st_mtime_ns
     again = start("fit.max_steps=50")
-    assert again.wait(120) == 0
+    again.communicate(timeout=120)
+    assert again.returncode == 0
     assert kept.stat().st_mtime_ns == written
     fits = json.loads((tmp_path / "out" / "results.json").read_text())["fits"]
     assert [fit["K"] for fit in fits] == [1, 2]
@@ -105,7 +97,7 @@ def test_a_killed_parent_leaves_no_workers(start):
     process = start(LONG)
     pids = workers(process).values()
     process.kill()
-    process.wait()
+    process.communicate()
     assert wait_for(lambda: all(map(is_gone, pids)))
 
 

@@ -3,16 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from ..processes import TIMES, environment
+from ...warm import ROOT, Command
+from ..processes import TIMES
 
-TRAIN = Path(__file__).parents[3] / "scripts" / "train.py"
+TRAIN = ROOT / "scripts" / "train.py"
 SWEEP = [
     "flow=none,planar",
     "K=0,2",
@@ -35,26 +33,13 @@ RUNS = ("none_K0_seed0", "none_K0_seed1", "planar_K2_seed0", "planar_K2_seed1")
 
 def start(folder):
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [sys.executable, str(TRAIN), "-m", *SWEEP],
-        cwd=folder,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    return Command(TRAIN, ["-m", *SWEEP], cwd=folder)
 
 
 def results(folder):
     return {
         name: json.loads((folder / "runs" / name / "results.json").read_text()) for name in RUNS
     }
-
-
-def wait_for(condition, process):
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
 
 
 def holder(run):
@@ -76,7 +61,7 @@ def test_an_interrupted_sweep_gives_the_results_of_an_uninterrupted_one(tmp_path
     broken = tmp_path / "broken"
     first = broken / "runs" / RUNS[0]
     sweep = start(broken)
-    wait_for((first / "results.json").exists, sweep)
+    sweep.wait_until((first / "results.json").exists, 300)
     sweep.send_signal(signal.SIGINT)
     _, err = sweep.communicate()
     assert sweep.returncode == 75
@@ -91,7 +76,7 @@ def test_an_interrupted_sweep_gives_the_results_of_an_uninterrupted_one(tmp_path
     runs = [broken / "runs" / name for name in RUNS]
     victim = next(run for run in runs if not (run / "results.json").exists())
     sweep = start(broken)
-    wait_for(lambda: holder(victim), sweep)
+    sweep.wait_until(lambda: holder(victim), 300)
     os.kill(holder(victim), signal.SIGKILL)
     out, err = sweep.communicate()
     assert sweep.returncode == 1
