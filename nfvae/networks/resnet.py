@@ -68,7 +68,7 @@ class ResNetEncoder(Encoder):
     def __init__(
         self,
         image_shape: ImageShape,
-        channels: Channels = [12, 32],  # noqa: B006  (read only)
+        channels: Channels = [8, 24],  # noqa: B006  (read only)
         blocks: int = 1,
         features: int = 256,
     ) -> None:
@@ -119,7 +119,7 @@ class ResNetDecoder(ConvolutionalDecoder):
         latent_dim: int,
         image_shape: ImageShape,
         out_channels: int,
-        channels: Channels = [12, 32],  # noqa: B006  (read only)
+        channels: Channels = [8, 24],  # noqa: B006  (read only)
         blocks: int = 1,
     ) -> None:
         first, second = channels
@@ -152,7 +152,7 @@ def resnet(
     latent_dim: int,
     out_channels: int = 1,
     *,
-    channels: Channels = [12, 32],  # noqa: B006  (read only)
+    channels: Channels = [8, 24],  # noqa: B006  (read only)
     blocks: Annotated[int, Ge(1), Le(100)] = 1,
     features: Annotated[int, Ge(1), Le(100_000)] = 256,
 ) -> Networks:

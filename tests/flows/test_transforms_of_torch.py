@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nfvae.flows import (
+    FLOWS,
     HouseholderSylvester,
     OrthogonalSylvester,
     Planar,
@@ -112,6 +113,7 @@ def test_the_second_derivative_holds_where_tanh_has_its_inflection(make_flow):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FLOWS), indirect=True)
 def test_export(case):
     flow, z, params = case
     exported = torch.export.export(flow, (z, params)).module()
@@ -119,6 +121,7 @@ def test_export(case):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FLOWS), indirect=True)
 def test_compile(case):
     flow, z, params = case
     torch._dynamo.reset()
