@@ -1,7 +1,9 @@
 """Figures in the documentation are those of the files in outputs/reference."""
 
+import csv
 import json
 import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -163,6 +165,15 @@ def test_every_row_of_tried_settings_has_a_file():
 def test_every_row_of_2000_updates_has_a_file():
     files = list(REFERENCE.glob("flows_2000_steps/*/results.json"))
     assert len(re.findall(r"^\| `\w+`, K = \d+ \|", FLOWS_PAGE, re.MULTILINE)) == len(files)
+
+
+def test_counts_of_combinations_are_those_of_the_file():
+    with (REFERENCE / "every_combination" / "results.csv").open(newline="") as file:
+        outcomes = Counter(row["outcome"] for row in csv.DictReader(file))
+    assert outcomes.keys() == {"fell", "refused"}
+    text = " ".join(read("parts").split())
+    assert f" {outcomes['fell']} combinations trained for 500 updates" in text
+    assert f" {outcomes['refused']} combinations of data and likelihood do not fit" in text
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))
