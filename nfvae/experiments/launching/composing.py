@@ -1,10 +1,11 @@
 """The configurations of a sweep's jobs, composed once by the parent and passed to its children."""
 
+import copy
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -13,7 +14,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.terminal.tasks import plain_without_hydra
 
 
@@ -21,7 +21,7 @@ from nfvae.experiments.terminal.tasks import plain_without_hydra
 class Composed:
     """One job of a sweep.
 
-    Jobs share their constant sections and `base`, so a pickle of many jobs holds these once.
+    Jobs share equal sections and `base`, so a pickle of many jobs holds these once.
 
     Attributes:
         mapping: its configuration without Hydra's part, all interpolations resolved.
@@ -70,31 +70,23 @@ class ComposedJobs(ConfigLoaderImpl):
         return job.config()
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What jobs have in common that choose the same groups and then set the same keys.
+class _Base(NamedTuple):
+    """What jobs have in common that choose the same groups."""
 
-    Attributes:
-        base: the configuration before these keys are set, pickled.
-        config: the configuration with the values of the last of these jobs.
-        applied: the overrides that set these values.
-        constant: sections without interpolations in which the jobs set nothing, resolved.
-        names_hydra: whether an interpolation could depend on Hydra's part.
-    """
-
-    base: bytes
     config: DictConfig
-    applied: set[str] = field(default_factory=set)
-    constant: dict[str, Any] = field(default_factory=dict)
-    names_hydra: bool = True
+    """The configuration; of Hydra's part, each job replaces what depends on the job."""
+    pickled: bytes
+    own: bytes
+    """The configuration without Hydra's part, pickled; reading it is faster than a deep copy."""
+    names_hydra: bool
+    """Whether an interpolation could need Hydra's part."""
 
 
 class Composer:
     """Composes the jobs of one sweep like `ConfigLoader.load_sweep_config`, but faster.
 
     Hydra reads files for each choice of groups, then sets the other values. Jobs with the same
-    choices share the first, slow part. If they also set the same keys, each of which holds a single
-    value or a list, they share the configuration: each job replaces all values of the one before.
+    choices share the first, slow part.
 
     Args:
         loader: Hydra's loader.
@@ -107,8 +99,8 @@ class Composer:
         name, common = master.hydra.job.config_name, [*master.hydra.overrides.hydra]
         _, files = loader._parse_overrides_and_create_caching_repo(name, common)
         self._is_group = cache(files.group_exists)
-        self._bases: dict[tuple[str, ...], bytes] = {}
-        self._shared: dict[tuple[tuple[str, ...], ...], _Shared] = {}
+        self._bases: dict[tuple[str, ...], _Base] = {}
+        self._sections: dict[str, Any] = {}
 
     def job(self, overrides: Sequence[str], number: int) -> Composed:
         """Compose one job and resolve its interpolations.
@@ -118,82 +110,53 @@ class Composer:
             ConfigError: an interpolation cannot be resolved.
         """
         parsed = [_parse(each) for each in overrides]
-        task = [str(each.input_line) for each in parsed if not each.is_hydra_override()]
-        if len(task) < len(parsed):
-            config = self._loader.load_sweep_config(self._master, list(overrides))
-            shared = _Shared(pickle.dumps(config), config)
-        else:
-            shared = self._with_values(parsed)
-        config = shared.config
-        dirname = get_overrides_dirname(
-            overrides=[each for each in parsed if not each.is_hydra_override()],
-            **config.hydra.job.config.override_dirname,
-        )
+        own = [each for each in parsed if not each.is_hydra_override()]
+        values = [] if len(own) < len(parsed) else [e for e in own if not self._is_choice(e)]
+        base = self._base(tuple(str(each.input_line) for each in parsed if each not in values))
         of_job = {
-            "hydra.overrides.task": task,
-            "hydra.job.override_dirname": dirname,
+            "hydra.overrides.task": [each.input_line for each in own],
+            "hydra.job.override_dirname": get_overrides_dirname(
+                own, **base.config.hydra.job.config.override_dirname
+            ),
             "hydra.job.num": number,
             "hydra.job.id": str(number),
         }
-        if shared.names_hydra or any("hydra" in each for each in overrides):
-            _set_hydra(config, of_job)
+        _set_hydra(base.config, of_job)
+        if base.names_hydra or any("${hydra." in each for each in overrides):
+            config = copy.deepcopy(base.config)
+        else:
+            config = pickle.loads(base.own)
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
         before = HydraConfig.instance().cfg
-        HydraConfig.instance().cfg = config  # type: ignore[assignment]  # for ${hydra:…}
+        HydraConfig.instance().cfg = base.config  # type: ignore[assignment]  # for ${hydra:…}
         try:
-            mapping = plain_without_hydra(config, shared.constant)
+            mapping = plain_without_hydra(config)
         finally:
             HydraConfig.instance().cfg = before
-        return Composed(mapping, tuple(overrides), shared.base, of_job)
+        shared = {key: self._sections.setdefault(repr(v), v) for key, v in mapping.items()}
+        return Composed(shared, tuple(overrides), base.pickled, of_job)
 
-    def _with_values(self, overrides: Sequence[Override]) -> _Shared:
-        choices, values = list[Override](), list[Override]()
-        for each in overrides:
-            is_choice = self._is_group(each.key_or_group) and not isinstance(each.value(), dict)
-            (choices if is_choice else values).append(each)
-        shared = self._with_choices([str(each.input_line) for each in choices], values)
-        new = [each for each in values if each.input_line not in shared.applied]
-        ConfigLoaderImpl._apply_overrides_to_config(new, shared.config)
-        shared.applied.clear()
-        shared.applied.update(str(each.input_line) for each in values)
-        return shared
+    def _is_choice(self, override: Override) -> bool:
+        """Whether an override chooses a file of a group."""
+        return self._is_group(override.key_or_group) and not isinstance(override.value(), dict)
 
-    def _with_choices(self, choices: list[str], values: Sequence[Override]) -> _Shared:
-        keys = tuple(each.key_or_group for each in values)
-        once = len(set(keys)) == len(keys)
-        replaceable = once and all(_is_replaceable(each) for each in values)
-        if replaceable and (tuple(choices), keys) in self._shared:
-            return self._shared[tuple(choices), keys]
-        if (base := self._bases.get(tuple(choices))) is None:
-            base = pickle.dumps(self._loader.load_sweep_config(self._master, choices))
-            self._bases[tuple(choices)] = base
-        config: DictConfig = pickle.loads(base)  # five times as fast as a deep copy
-        raw = OmegaConf.to_container(config, resolve=False)
-        assert isinstance(raw, dict)
-        del raw["hydra"]
-        if not replaceable or not dict(flatten(raw)).keys() >= set(keys):
-            return _Shared(base, config)
-        varied = {key.partition(".")[0] for key in keys}
-        constant = {str(k): v for k, v in raw.items() if k not in varied and _is_constant(v)}
-        shared = _Shared(base, config, constant=constant, names_hydra="hydra" in repr(raw))
-        self._shared[tuple(choices), keys] = shared
-        return shared
+    def _base(self, choices: tuple[str, ...]) -> _Base:
+        if choices not in self._bases:
+            config = self._loader.load_sweep_config(self._master, list(choices))
+            plain = OmegaConf.to_container(config, resolve=False)
+            assert isinstance(plain, dict)
+            del plain["hydra"]
+            own = OmegaConf.create(plain, flags={"struct": True})
+            self._bases[choices] = _Base(
+                config, pickle.dumps(config), pickle.dumps(own), "${hydra." in repr(plain)
+            )
+        return self._bases[choices]
 
 
 @cache
 def _parse(override: str) -> Override:
     return OverridesParser.create().parse_override(override)
-
-
-def _is_constant(value: object) -> bool:
-    text = repr(value)
-    return "${" not in text and "???" not in text  # no interpolation, nothing missing
-
-
-def _is_replaceable(override: Override) -> bool:
-    """Whether nothing of the value is left after another one is set in its place."""
-    adds = override.is_add() or override.is_force_add() or override.is_delete()
-    return not adds and override.package is None and not isinstance(override.value(), dict)
 
 
 def _set_hydra(config: DictConfig, values: Mapping[str, Any]) -> None:

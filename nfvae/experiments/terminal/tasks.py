@@ -5,9 +5,8 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -53,13 +52,10 @@ def plain(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in mapping.items()}
 
 
-def plain_without_hydra(
-    config: DictConfig, known: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
-    """As `plain`, for a configuration that still has Hydra's part; `known` sections are kept."""
-    keys = [str(key) for key in config if key != "hydra"]
+def plain_without_hydra(config: DictConfig) -> dict[str, Any]:
+    """As `plain`, for a configuration that may have Hydra's part, which is left out."""
     try:
-        values = {key: known[key] if key in known else config[key] for key in keys}
+        values = {str(key): config[key] for key in config if key != "hydra"}
     except OmegaConfBaseException as error:
         raise ConfigError(explain_hydra(error)) from None
     return {k: plain(v) if isinstance(v, DictConfig) else v for k, v in values.items()}
