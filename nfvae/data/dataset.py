@@ -94,7 +94,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Splits of one data set, and the facts that results on it must state.
+    """Splits of one data set, and what results on it must state.
 
     Attributes:
         name: the registered name.

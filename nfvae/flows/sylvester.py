@@ -202,8 +202,7 @@ class OrthogonalSylvester(Sylvester):
         f(z) = z + Q R tanh(R̃ Qᵀz + b),   log det = Σ_i log(1 + tanh′(a_i) r_i r̃_i)
 
     Q is any D×M matrix with orthonormal columns, up to the signs of the columns, which R, R̃ and b
-    absorb. See
-    `Sylvester` for the other letters and the packed parameters.
+    absorb. See `Sylvester` for the other letters and the packed parameters.
 
     The paper orthogonalises a D×M matrix by Björck's iteration, for which no fixed number of
     iterations suffices for every matrix. Here Q is the product of M reflections, as in Householder

@@ -79,7 +79,7 @@ def test_for_all_axes(form, sample, batch):
 @pytest.mark.parametrize("value", [inf, -inf, nan])
 @pytest.mark.parametrize("form", ["orthogonal", "householder", "triangular"])
 def test_sylvester_parameters_that_are_not_finite(form, value):
-    """Each in turn: the fused form gives what the readable one gives, be it finite or not."""
+    """Each in turn: the fused form gives what the readable one gives, finite or not."""
     readable = FORMS[form](False)
     size = readable.param_size
     z, params = torch.randn(size, 4).double(), torch.randn(size, size).double()

@@ -30,9 +30,9 @@ def events():
     """What TensorBoard shows of a run: {tag: [(step, value), …]}."""
 
     def read(folder):
-        shown = EventAccumulator(str(folder.path), size_guidance={"scalars": 0})
-        shown.Reload()
-        tags = shown.Tags()["scalars"]
-        return {tag: [(e.step, e.value) for e in shown.Scalars(tag)] for tag in tags}
+        logged = EventAccumulator(str(folder.path), size_guidance={"scalars": 0})
+        logged.Reload()
+        tags = logged.Tags()["scalars"]
+        return {tag: [(e.step, e.value) for e in logged.Scalars(tag)] for tag in tags}
 
     return read

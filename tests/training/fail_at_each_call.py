@@ -145,9 +145,9 @@ def metrics(folder):
 
 def results_shown(folder):
     """Steps of what TensorBoard shows of the test split."""
-    shown = EventAccumulator(str(folder.path), {TENSORS: 0}).Reload()
-    tags = [tag for tag in shown.Tags()["tensors"] if tag.startswith("test/")]
-    return {tag: [event.step for event in shown.Tensors(tag)] for tag in tags}
+    logged = EventAccumulator(str(folder.path), {TENSORS: 0}).Reload()
+    tags = [tag for tag in logged.Tags()["tensors"] if tag.startswith("test/")]
+    return {tag: [event.step for event in logged.Tensors(tag)] for tag in tags}
 
 
 def names(folder):

@@ -60,6 +60,6 @@ def test_the_same_rate_and_decay_said_twice_change_nothing(small_config, tmp_pat
 def test_the_decoders_rate_is_logged(small_config, tmp_path, events):
     folder = RunFolder(tmp_path / "run")
     run_training(small_config("optim.lr=1e-3", "optim.decoder_lr=3e-3"), folder, StopRequest())
-    shown = events(folder)
-    rates, of_decoder = ([lr for _, lr in shown[f"train/{tag}"]] for tag in ("lr", "decoder_lr"))
+    logged = events(folder)
+    rates, of_decoder = ([lr for _, lr in logged[f"train/{tag}"]] for tag in ("lr", "decoder_lr"))
     assert of_decoder == pytest.approx([3 * lr for lr in rates])

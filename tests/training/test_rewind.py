@@ -44,12 +44,12 @@ def test_rewinds_and_continues_with_half_the_rate(small_config, tmp_path, breaks
         "loss was not finite at step 23; back to step 20 with learning rates at 0.5 of their "
         "schedule (rewind 1 of 3)\n" in capsys.readouterr().err
     )
-    shown = dict(events(folder)["train/lr"])
+    logged = dict(events(folder)["train/lr"])
     optim = small_config(NO_WARMUP).optim
     schedule = warmup_decay(30, optim.warmup_steps, optim.decay)
     rates = {step: optim.lr * schedule(step) for step in (20, 25)}
-    assert shown[20] == pytest.approx(rates[20])
-    assert shown[25] == pytest.approx(rates[25] / 2)
+    assert logged[20] == pytest.approx(rates[20])
+    assert logged[25] == pytest.approx(rates[25] / 2)
 
 
 def test_logs_of_a_rewind_have_no_step_twice(small_config, tmp_path, breaks, events):

@@ -78,8 +78,8 @@ def test_the_optimizer_has_the_scheduled_rate(make_state, scale):
     factor = state.lr_factor
     state.update()
     (group,) = state.optimizer.param_groups
-    course = (STEP + 1) / 20 * 0.5 * (1 + cos(pi * STEP / 30))
-    assert group["lr"] == 0.002 * factor == pytest.approx(0.002 * course * scale)
+    schedule = (STEP + 1) / 20 * 0.5 * (1 + cos(pi * STEP / 30))
+    assert group["lr"] == 0.002 * factor == pytest.approx(0.002 * schedule * scale)
     assert tuple(group["betas"]) == (0.8, 0.95)
 
 

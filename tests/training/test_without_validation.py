@@ -66,8 +66,8 @@ def test_measures_the_last_step_and_says_nothing_of_validation(whole, events):
     assert results["split"] == "test"
     assert results["epochs"] == 30 * 20 / 5_000
     assert not whole.best.exists()
-    shown = events(whole)
-    assert not any(tag.startswith("val/") for tag in shown)
+    logged = events(whole)
+    assert not any(tag.startswith("val/") for tag in logged)
     assert load_vae(whole.path).sample(2).shape == (2, 1, 28, 28)
 
 

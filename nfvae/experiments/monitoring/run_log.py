@@ -75,9 +75,9 @@ class RunLog(Callback):
             if (rate := getattr(self.config.optim, name)) is not None:
                 values[f"train/{name}"] = rate * training.lr_factor
         log.scalars(training.step, values | {"system/images_per_second": speed})
-        shown = {name: f"{means[name]:.2f}" for name in ("neg_elbo", "kl")}
-        shown |= {"beta": f"{training.beta:.2f}", "images_s": f"{speed:.0f}"}
-        self._bar.set_postfix(shown, refresh=False)
+        postfix = {name: f"{means[name]:.2f}" for name in ("neg_elbo", "kl")}
+        postfix |= {"beta": f"{training.beta:.2f}", "images_s": f"{speed:.0f}"}
+        self._bar.set_postfix(postfix, refresh=False)
 
     def _log_validation(self, training: Training, log: MetricsLog) -> None:
         validation, line = self.validation, f"step {training.step:>7}  epoch {training.epoch:6.1f}"

@@ -15,7 +15,7 @@ from nfvae.training.distributed import SharedMeter
 from nfvae.training.ranks import Ranks, join
 
 ASK_EVERY = 1.0  # seconds
-MOST_STEPS = 100
+MAX_STEPS = 100
 
 
 @contextmanager
@@ -67,7 +67,7 @@ class StopTogether(StopOnSignal):
             assert isinstance(training.meter, SharedMeter)
             training.meter.gather()
             super().on_step(training)
-        self._wait(training.step, max(1, min(MOST_STEPS, int(ASK_EVERY / slowest))))
+        self._wait(training.step, max(1, min(MAX_STEPS, int(ASK_EVERY / slowest))))
 
     def _wait(self, step: int, steps: int) -> None:
         self._step, self._next, self._asked = step, step + steps, perf_counter()
