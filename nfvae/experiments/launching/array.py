@@ -55,6 +55,7 @@ srun --ntasks={runs_per_task} --cpus-per-task="${{SLURM_CPUS_PER_TASK:-1}}" --cp
   run=$(sed -n "${{line}}p" "$folder/{folders}")
   if [ -z "$run" ] || [ -e "$run/results.json" ]; then exit 0; fi
   mkdir -p "$run"
+  if [ -L "$run/{log}" ]; then echo "error: $run/{log} is a symbolic link; remove it" >&2; exit 1; fi
   exec bash -c "exec $(sed -n "${{line}}p" "$folder/{commands}")" >>"$run/{log}" 2>&1'
 status=$?
 

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
 from nfvae.experiments.launching.watching import last_line
+from nfvae.experiments.storage.regular_file import append_regular
 from nfvae.experiments.terminal.failures import reason
 
 IN_USE = 69  # EX_UNAVAILABLE: another process uses the run's folder
@@ -113,7 +114,7 @@ def run_jobs(
 
 def _start(job: Job, place: Place = Place()) -> subprocess.Popen[bytes]:
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab") as log, TemporaryFile() as given:
+    with append_regular(job.log) as log, TemporaryFile() as given:
         given.write(job.input())
         given.seek(0)
         return subprocess.Popen(

@@ -25,8 +25,10 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, first_step: int, last: bool = False) -> None:
-        name = LAST if last else _new_name(folder)
-        self._file = (folder / name).open("wb" if last else "xb")
+        file = folder / (LAST if last else _new_name(folder))
+        if last:
+            file.unlink(missing_ok=True)
+        self._file = file.open("xb")  # "x" does not follow a link
         self._records = RecordWriter(self._file)
         self._write(Event(step=first_step, file_version="brain.Event:2"))
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))

@@ -17,7 +17,7 @@ from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.storage.atomic import cannot_write, write_atomically
 from nfvae.experiments.storage.history import MAX_BYTES
-from nfvae.experiments.storage.regular_file import read_regular
+from nfvae.experiments.storage.regular_file import append_regular, read_regular
 
 BINS = 80  # of equal width; TensorBoard's 1,500 bins make a file ten times as large
 
@@ -48,7 +48,7 @@ class MetricsLog:
 
     def __init__(self, folder: Path, metrics: Path, step: int) -> None:
         write_atomically(metrics, b"".join(_lines_until(metrics, step)))
-        self._file = metrics.open("a")
+        self._file = append_regular(metrics)
         (folder / LAST).unlink(missing_ok=True)  # left by a run that is trained again
         self._events = EventFile(folder, first_step=step + 1 if step else 0)
 
@@ -67,7 +67,7 @@ class MetricsLog:
 
     def record(self, step: int, values: Mapping[str, float]) -> None:
         """Write values to metrics.jsonl only; TensorBoard would show a chart for each."""
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.write(json.dumps({"step": step, **values}).encode() + b"\n")
         self._file.flush()
 
     def histograms(self, step: int, values: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Read files of a run folder, which can come from someone else."""
+"""Open files of a run folder, which can come from someone else."""
 
 import errno
 import os
@@ -13,25 +13,34 @@ def open_regular(path: Path, limit: int) -> BinaryIO:
     Raises:
         OSError: it is not such a file, or cannot be opened.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
-        raise
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        if status.st_size > limit:
-            raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
-        return os.fdopen(descriptor, "rb")
-    except OSError:
-        os.close(descriptor)
-        raise
+    file = _open(path, os.O_RDONLY, "rb")
+    if (size := os.fstat(file.fileno()).st_size) > limit:
+        file.close()
+        raise OSError(
+            errno.EFBIG, f"it has {size:,} bytes and is larger than {limit:,} bytes", str(path)
+        )
+    return file
+
+
+def append_regular(path: Path) -> BinaryIO:
+    """Open a file for appending, made if it is missing; raises OSError as `open_regular` does."""
+    return _open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab")
 
 
 def read_regular(path: Path, limit: int) -> bytes:
     """The content of a file that `open_regular` accepts; raises OSError as it does."""
     with open_regular(path, limit) as file:
         return file.read(os.fstat(file.fileno()).st_size)  # not more if the file grows
+
+
+def _open(path: Path, flags: int, mode: str) -> BinaryIO:
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(descriptor, mode)

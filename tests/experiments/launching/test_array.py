@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -128,3 +129,21 @@ def test_the_script_is_valid_also_in_a_folder_with_spaces(written, tmp_path):
     script = tmp_path / "my arrays" / "array.sh"
     assert "next: sbatch 'my arrays/array.sh'" in out
     subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_script_does_not_write_through_a_link(written, tmp_path):
+    _, _, folder = written(*GRID)
+    run, victim = Path((folder / "folders.txt").read_text().splitlines()[0]), tmp_path / "victim"
+    run.mkdir(parents=True)
+    victim.write_text("mine")
+    (run / "train.log").symlink_to(victim)
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/bash\nwhile [[ $1 == --* ]]; do shift; done; exec "$@"\n')
+    srun.chmod(0o755)
+    env = {"PATH": f"{srun.parent}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "0", "SLURM_PROCID": "0"}
+    script = ["bash", str(folder / "array.sh")]
+    ended = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
+    link = run / "train.log"
+    assert ended.stderr == f"error: {link} is a symbolic link; remove it\n"
+    assert (ended.returncode, victim.read_text()) == (1, "mine")

@@ -72,6 +72,17 @@ def test_a_job_that_fails_does_not_stop_the_others(job):
     assert outcomes["good"].job.log.read_text() == "fine\n"
 
 
+def test_output_is_not_written_through_a_link(job, tmp_path):
+    victim, linked = tmp_path / "victim", job("linked", "print('written')")
+    victim.write_text("mine")
+    linked.log.parent.mkdir()
+    linked.log.symlink_to(victim)
+    (outcome,) = run_jobs([linked], [Place()], StopRequest(), Record())
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith(f"cannot use {linked.log}: it is a symbolic link")
+    assert victim.read_text() == "mine"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="cores are chosen on Linux alone")
 def test_a_job_has_its_place_alone(job):
     core = min(os.sched_getaffinity(0))

@@ -8,12 +8,13 @@ import sys
 import pytest
 
 from nfvae.experiments.errors import RunFolderError, fail, one_line
+from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.storage.atomic import remove_temporary_files, write_atomically
 from nfvae.experiments.storage.config_file import read_config_file
 from nfvae.experiments.storage.failure import read_failure
 from nfvae.experiments.storage.history import latest, read_history
 from nfvae.experiments.storage.json_file import read_results_json
-from nfvae.experiments.storage.regular_file import read_regular
+from nfvae.experiments.storage.regular_file import append_regular, read_regular
 from nfvae.experiments.storage.run_folder import RunFolder
 
 BILLION_LAUGHS = "a0: &a0 [x]\n" + "".join(
@@ -46,6 +47,8 @@ def test_only_regular_files_are_read(not_a_file, capsys):
     assert capsys.readouterr().err.startswith(f"note: {not_a_file} cannot be read: ")
     with pytest.raises(OSError, match=r"it is|No such device"):
         list(latest(not_a_file))
+    with pytest.raises(OSError, match=r"it is|No such device|Is a directory"):
+        append_regular(not_a_file)
     failure = not_a_file.rename(not_a_file.with_name("failure.txt"))
     assert read_failure(failure.parent) is None
 
@@ -102,6 +105,16 @@ def test_a_planted_link_is_not_written_through(tmp_path):
     assert victim.read_text() == "mine"
     assert not (tmp_path / "results.json").is_symlink()
     assert (tmp_path / "results.json").read_text() == "new"
+
+
+def test_the_last_events_are_not_written_through_a_link(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / LAST).symlink_to(victim)
+    for _ in range(2):  # a killed run writes them again
+        EventFile(tmp_path, first_step=1, last=True).close()
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / LAST).is_symlink()
 
 
 def test_new_files_have_the_usual_permissions(tmp_path):
