@@ -13,10 +13,12 @@ import torch
 from nfvae.experiments.energies.task import FitTask, run_task
 from nfvae.experiments.interruption import StopRequest
 from nfvae.experiments.terminal.failures import report
+from nfvae.experiments.terminal.output import protect_output
 
 
 def main(task: str, folder: str) -> int:
     """Run the fit; returns the exit status. The result is in the folder's results.json."""
+    protect_output()
     torch.set_num_threads(1)
     try:
         fit = FitTask.model_validate_json(task)

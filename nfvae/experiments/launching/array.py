@@ -19,6 +19,7 @@ from nfvae.experiments.storage.atomic import make_output_folder, write_atomicall
 from nfvae.experiments.terminal.call import command_line, program
 from nfvae.experiments.terminal.overrides import hydra_override
 from nfvae.experiments.terminal.plugins import KEY, plugin_names
+from nfvae.paths import expand
 
 if TYPE_CHECKING:
     from nfvae.experiments.launching.plan import PlannedRun
@@ -55,8 +56,9 @@ srun --ntasks={runs_per_task} --cpus-per-task="${{SLURM_CPUS_PER_TASK:-1}}" --cp
   run=$(sed -n "${{line}}p" "$folder/{folders}")
   if [ -z "$run" ] || [ -e "$run/results.json" ]; then exit 0; fi
   mkdir -p "$run"
-  if [ -L "$run/{log}" ]; then echo "error: $run/{log} is a symbolic link; remove it" >&2; exit 1; fi
-  exec bash -c "exec $(sed -n "${{line}}p" "$folder/{commands}")" >>"$run/{log}" 2>&1'
+  log="$run/{log}"
+  if [ -L "$log" ]; then echo "error: $log is a symbolic link; remove it" >&2; exit 1; fi
+  exec bash -c "exec $(sed -n "${{line}}p" "$folder/{commands}")" >>"$log" 2>&1'
 status=$?
 
 # {saved}: saved, not finished. A job that Slurm is ending, as after scancel, is no longer RUNNING.
@@ -79,7 +81,7 @@ class ArrayLauncher(Launcher):
 
     def __init__(self, dir: str, runs_per_task: int) -> None:
         super().__init__()
-        self.folder = Path(dir).expanduser().absolute()
+        self.folder = expand(dir, "hydra.launcher.dir").absolute()
         self.runs_per_task = runs_per_task
 
     def setup(
@@ -104,11 +106,11 @@ class ArrayLauncher(Launcher):
             RunFolderError: it cannot be written.
         """
         start = self._start()
-        commands = _text(shlex.join([*start, *_arguments(run)]) for run in runs)
-        folders = _text(str(run.path.absolute()) for run in runs)
-        for name, text in ((COMMANDS, commands), (FOLDERS, folders)):
+        commands = _content(shlex.join([*start, *_arguments(run)]) for run in runs)
+        folders = _content(str(run.path.absolute()) for run in runs)
+        for name, content in ((COMMANDS, commands), (FOLDERS, folders)):
             file = self.folder / name
-            if file.exists() and file.read_text() != text:
+            if file.exists() and file.read_bytes() != content:
                 raise ConfigError(
                     f"{file} is of another sweep, whose jobs could still be waiting; give this one "
                     "another hydra.launcher.dir, or delete that folder"
@@ -118,12 +120,13 @@ class ArrayLauncher(Launcher):
             {n // self.runs_per_task for n, run in enumerate(runs) if run.state == "to do"}
         )
         parts = _parts(tasks)
-        for name, text in ((COMMANDS, commands), (FOLDERS, folders), (SCRIPT, self._script(parts))):
-            write_atomically(self.folder / name, text.encode())
-        script = shlex.quote(os.path.relpath(self.folder / SCRIPT))
+        script = _encoded(self._script(parts))
+        for name, content in ((COMMANDS, commands), (FOLDERS, folders), (SCRIPT, script)):
+            write_atomically(self.folder / name, content)
+        shown = shlex.quote(os.path.relpath(self.folder / SCRIPT))
         if len(parts) == 1 and 0 in parts:
-            return [f"sbatch {script}"]
-        return [f"sbatch --array={indices} {script} {by}" for by, indices in parts.items()]
+            return [f"sbatch {shown}"]
+        return [f"sbatch --array={indices} {shown} {by}" for by, indices in parts.items()]
 
     def _script(self, parts: dict[int, str]) -> str:
         cwd = str(Path.cwd())
@@ -174,11 +177,15 @@ def _arguments(run: "PlannedRun") -> list[str]:
     return kept if directory is None else [*kept, hydra_override("run.dir", directory)]
 
 
-def _text(lines: Iterable[str]) -> str:
+def _content(lines: Iterable[str]) -> bytes:
     lines = list(lines)
     if broken := next((line for line in lines if "\n" in line), None):
         raise ConfigError(f"{broken!r:.80} has a line break, so it cannot be a line of {COMMANDS}")
-    return "".join(f"{line}\n" for line in lines)
+    return _encoded("".join(f"{line}\n" for line in lines))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # names of folders need not be Unicode
 
 
 def _parts(tasks: Iterable[int]) -> dict[int, str]:

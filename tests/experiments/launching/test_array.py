@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nfvae.experiments.launching.array import ArrayLauncher, _parts
+from nfvae.experiments.launching.array import ArrayLauncher, _content, _parts
 from nfvae.experiments.terminal.overrides import hydra_override
 
 from ..processes import FAST
@@ -132,7 +132,7 @@ def test_the_script_is_valid_also_in_a_folder_with_spaces(written, tmp_path):
 
 
 def test_the_script_does_not_write_through_a_link(written, tmp_path):
-    _, _, folder = written(*GRID)
+    _, _, folder = written("K=0,2", "run.dir=runs/K${K}", *FAST)
     run, victim = Path((folder / "folders.txt").read_text().splitlines()[0]), tmp_path / "victim"
     run.mkdir(parents=True)
     victim.write_text("mine")
@@ -147,3 +147,11 @@ def test_the_script_does_not_write_through_a_link(written, tmp_path):
     link = run / "train.log"
     assert ended.stderr == f"error: {link} is a symbolic link; remove it\n"
     assert (ended.returncode, victim.read_text()) == (1, "mine")
+
+
+def test_names_of_folders_are_utf_8_or_any_bytes(written):
+    run = 'run.dir="runs/é${K}"'
+    _, _, folder = written(run, "K=0,2")
+    assert (folder / "folders.txt").read_bytes().endswith("runs/é2\n".encode())
+    written(run, "K=0,2")  # reads the files again
+    assert _content(["/a\udcff"]) == b"/a\xff\n"
