@@ -21,7 +21,8 @@ from nfvae.experiments.storage.regular_file import append_regular, read_regular
 
 BINS = 80  # of equal width; TensorBoard's 1,500 bins make a file ten times as large
 
-# TensorBoard sorts its charts by name: the bound comes first, and its two curves share a chart.
+# TensorBoard sorts its charts by name: the bound comes first, and its two curves share a chart. The
+# many histograms of log-determinants, the change of volume, come last.
 TRAIN_BOUND, VAL_BOUND = "bound/train_neg_elbo", "bound/val_neg_elbo"
 EVENT_TAGS = {
     "train/neg_elbo": TRAIN_BOUND,
@@ -125,12 +126,19 @@ def _lines_until(metrics: Path, step: int) -> list[bytes]:
     """Complete lines of a log up to a step; an incomplete last line is dropped."""
     if not step or not metrics.exists():
         return []
+    try:
+        content = read_regular(metrics, MAX_BYTES)
+    except OSError as error:
+        raise RunFolderError(
+            f"{metrics} cannot be read: {error.strerror}; its content may be good: keep it, and "
+            "give the same command again when the file can be read"
+        ) from None
     kept = []
     try:
-        for line in read_regular(metrics, MAX_BYTES).splitlines(keepends=True):
+        for line in content.splitlines(keepends=True):
             if not line.endswith(b"\n") or json.loads(line)["step"] > step:
                 break
             kept.append(line)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunFolderError(f"{metrics} is damaged ({error}); move it away to continue") from None
     return kept

@@ -30,8 +30,8 @@ def flow_histograms(posterior: FlowPosterior, transform_log_dets: Tensor) -> dic
     values = {
         "flow_params/amortized": posterior.params[:NUM_AMORTIZED].cpu(),
         "flow_params/own_weights": torch.cat(own).cpu() if own else torch.empty(0),
-        "flow_log_det/sum": log_dets.sum(0),
-        **{f"flow_log_det/step_{k:02}": v for k, v in enumerate(log_dets, start=1)},
+        "volume/log_det_sum": log_dets.sum(0),
+        **{f"volume/log_det_step_{k:02}": v for k, v in enumerate(log_dets, start=1)},
     }
     finite = {name: tensor[tensor.isfinite()] for name, tensor in values.items()}
     return {name: tensor for name, tensor in finite.items() if tensor.numel()}

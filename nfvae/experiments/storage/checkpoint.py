@@ -1,5 +1,6 @@
 """Checkpoints: written atomically, verified when read, and unable to run code."""
 
+import errno
 import io
 import pickle
 import zipfile
@@ -8,13 +9,13 @@ from typing import Any
 
 import torch
 
+from nfvae.experiments.configuration.memory import available_memory
 from nfvae.experiments.errors import CheckpointError, RunFolderError, one_line
 from nfvae.experiments.storage.atomic import write_atomically
 from nfvae.experiments.storage.regular_file import read_regular
 
 FORMAT = 2
 OLD_FORMATS = {1: "nfvae 0.1"}
-MAX_BYTES = 64 * 2**30
 MAX_VALUES = 100_000  # tensors, numbers and containers; shared lists count each time
 
 
@@ -33,11 +34,17 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             byte), of another format, or more than tensors and plain values.
         RunFolderError: the file cannot be read; its content may be good.
     """
+    limit = available_memory(torch.device("cpu")) // 2  # the bytes, and the tensors made of them
     try:
-        data = read_regular(path, MAX_BYTES)
+        data = read_regular(path, limit)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise RunFolderError(
+                f"{path} cannot be read: {error.strerror}, half of the available memory; read it "
+                "on a machine with more memory"
+            ) from None
         raise RunFolderError(
             f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give "
             "the same command again when the file can be read"

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 
 def open_regular(path: Path, limit: int) -> BinaryIO:
@@ -33,7 +33,7 @@ def read_regular(path: Path, limit: int) -> bytes:
         return file.read(os.fstat(file.fileno()).st_size)  # not more if the file grows
 
 
-def _open(path: Path, flags: int, mode: str) -> BinaryIO:
+def _open(path: Path, flags: int, mode: Literal["rb", "ab"]) -> BinaryIO:
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     except OSError as error:

@@ -1,5 +1,8 @@
 """What a run leaves for TensorBoard, read back from its events."""
 
+import errno
+import os
+
 import pytest
 import torch
 import yaml
@@ -8,8 +11,10 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from nfvae.experiments.configuration import parts
 from nfvae.experiments.configuration.build import fit_arguments
+from nfvae.experiments.errors import RunFolderError
 from nfvae.experiments.interruption import Interrupted, StopRequest
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
+from nfvae.experiments.monitoring.metrics_log import MetricsLog
 from nfvae.experiments.monitoring.model_log import flow_histograms, model_pictures
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -53,7 +58,11 @@ def test_a_run_says_what_it_is_and_how_it_ended(small_config, folder, read_event
     assert values["flow"].string_value == "planar"
     assert values["flow.options"].string_value == "constraint=identity"
     metrics = [info.name.tag for info in hparams["experiment"].metric_infos]
-    assert {"bound/val_neg_elbo", "test/nll"} <= set(metrics) <= set(events.Tags()["tensors"])
+    tags = events.Tags()["tensors"]
+    assert {"bound/val_neg_elbo", "test/nll"} <= set(metrics) <= set(tags)
+    charts = sorted(tag for tag in tags if not tag.startswith("_"))  # as TensorBoard sorts them
+    assert charts[:2] == ["bound/train_neg_elbo", "bound/val_neg_elbo"]
+    assert charts[-3:] == [f"volume/log_det_{name}" for name in ("step_01", "step_02", "sum")]
     assert hparams["session_end_info"].status == 1  # success
     for name in ("neg_elbo", "nll", "active_units"):
         (event,) = events.Tensors(f"test/{name}")
@@ -84,10 +93,24 @@ def test_a_resumed_run_has_every_event_once(small_config, tmp_path, read_events,
 
     steps = steps_by_tag(read_events(broken.path))
     assert steps == steps_by_tag(read_events(whole.path))
-    assert steps["samples"] == steps["flow_log_det/step_02"] == [10, 20, 30]
+    assert steps["samples"] == steps["volume/log_det_step_02"] == [10, 20, 30]
     assert steps["config/text_summary"] == [0]
     assert steps["test/neg_elbo"] == [30]
     assert "test/nll" not in steps  # none was asked for
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_an_unreadable_log_is_not_called_damaged(tmp_path, monkeypatch, number):
+    def broken(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"step": 1}\n')
+    monkeypatch.setattr("nfvae.experiments.monitoring.metrics_log.read_regular", broken)
+    with pytest.raises(RunFolderError, match=f"cannot be read: {os.strerror(number)}; ") as caught:
+        MetricsLog(tmp_path, metrics, step=1)
+    assert "damaged" not in str(caught.value)
+    assert "move" not in str(caught.value)
 
 
 def test_histograms_are_of_the_values(tiny_vae):
@@ -97,8 +120,8 @@ def test_histograms_are_of_the_values(tiny_vae):
     log_dets[1, 7] = torch.inf
     values = flow_histograms(posterior, log_dets)
     assert torch.equal(values["flow_params/amortized"], posterior.params[:100].flatten())
-    assert torch.equal(values["flow_log_det/step_01"], log_dets[0])
-    assert len(values["flow_log_det/step_02"]) == 199
+    assert torch.equal(values["volume/log_det_step_01"], log_dets[0])
+    assert len(values["volume/log_det_step_02"]) == 199
     assert "flow_params/own_weights" not in values  # planar: all from the encoder
     iaf = tiny_vae("iaf").posterior(x)
     own = flow_histograms(iaf, iaf.transform_log_dets())["flow_params/own_weights"]

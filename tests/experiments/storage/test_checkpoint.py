@@ -88,6 +88,15 @@ def test_an_unreadable_checkpoint_is_not_called_damaged(saved, monkeypatch, numb
     assert "delete" not in message
 
 
+def test_what_memory_cannot_hold_is_refused_without_reading_it(saved, monkeypatch):
+    checkpoint = "nfvae.experiments.storage.checkpoint"
+    monkeypatch.setattr(f"{checkpoint}.available_memory", lambda device: 10**9)
+    load_checkpoint(saved)
+    os.truncate(saved, 6 * 10**8)  # a sparse file takes no space
+    with pytest.raises(RunFolderError, match="has 600,000,000 bytes and is larger than 500,000,"):
+        load_checkpoint(saved)
+
+
 def test_a_link_is_not_read(saved):
     (saved.parent / "link.pt").symlink_to(saved)
     with pytest.raises(RunFolderError, match="symbolic link"):
