@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from nfvae.errors import DataError
+from nfvae import paths
+from nfvae.errors import DataError, NfvaeError
 
 MAX_BYTES = 2**32
 """Largest number of bytes read from one file of unknown length, after unpacking: data sets are held
@@ -39,14 +40,12 @@ def expand(path: str, key: str) -> Path:
     """A path with ~ expanded; `key` names it in the message.
 
     Raises:
-        DataError: there is no such user, or it holds a null character.
+        DataError: it is empty, holds a null character, or there is no such user.
     """
-    if "\0" in path:
-        raise DataError(f"{key}={path!r} holds a null character")
     try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise DataError(f"{key}={path}: there is no such user") from None
+        return paths.expand(path, key)
+    except NfvaeError as error:
+        raise DataError(str(error)) from None
 
 
 def find_file(

@@ -17,6 +17,7 @@ from nfvae.experiments.storage.naming import run_path
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.terminal.hydra_errors import explain_hydra
 from nfvae.experiments.terminal.tasks import plain
+from nfvae.paths import expand
 
 __all__ = ["compose", "load", "train"]
 
@@ -47,7 +48,7 @@ def train(config: Config, folder: Path | str | None = None) -> dict[str, Any]:
 
     Args:
         config: the result of `compose`.
-        folder: the run's folder; None is the one that the configuration names.
+        folder: the run's folder, with ~ expanded; None is the one that the configuration names.
 
     Raises:
         NfvaeError: the folder, the data or a checkpoint cannot be used, or training diverged.
@@ -59,6 +60,6 @@ def train(config: Config, folder: Path | str | None = None) -> dict[str, Any]:
     >>> results["steps"], results["nll"]
     (2, None)
     """
-    path = run_path(config, ()) if folder is None else Path(folder)
+    path = run_path(config, ()) if folder is None else expand(folder, "folder")
     with stop_on_signals() as stop:
         return run_training(config, RunFolder(path), stop)

@@ -1,7 +1,7 @@
 """Callbacks of `fit`, which it calls between updates."""
 
 from collections.abc import Callable
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from nfvae.evaluation.mode import evaluation_mode
 from nfvae.evaluation.threads import Spread, here
 from nfvae.objective import elbo_terms
 from nfvae.seeds import stream_seed
-from nfvae.training.checks import checked
+from nfvae.training.checks import checked, checked_count
 from nfvae.training.state import Training
 
 
@@ -110,7 +110,7 @@ class Validation(Callback):
         self.estimate: ElboEstimate | None = None
         self.improved = False
         self.step = 0
-        self.best_neg_elbo = float("inf")
+        self.best_neg_elbo = inf
         self.best_step = 0
         self.stale = 0
         """Validations since the best one."""
@@ -158,10 +158,12 @@ class Validation(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step = checked(state, "step", int)
+        self.step = checked_count(state, "step")
         self.best_neg_elbo = checked(state, "best_neg_elbo", float)
-        self.best_step = checked(state, "best_step", int)
-        self.stale = checked(state, "stale", int)
+        if not self.best_neg_elbo > -inf:  # it is inf before the first validation
+            raise ValueError(f"best_neg_elbo is {self.best_neg_elbo}")
+        self.best_step = checked_count(state, "best_step")
+        self.stale = checked_count(state, "stale")
 
 
 @torch.inference_mode()

@@ -19,6 +19,14 @@ def checked(state: Mapping[str, Any], name: str, kind: type) -> Any:
     return value
 
 
+def checked_count(state: Mapping[str, Any], name: str) -> int:
+    """An entry that is an integer of at least 0; raises as `checked` does, or ValueError."""
+    value: int = checked(state, name, int)
+    if value < 0:
+        raise ValueError(f"{name} is {value}, must be at least 0")
+    return value
+
+
 def check_weights(model: nn.Module, stored: object) -> None:
     """Check that stored weights are dense, finite and those of this model.
 
@@ -31,7 +39,7 @@ def check_weights(model: nn.Module, stored: object) -> None:
         different = sorted(map(str, wanted.keys() ^ set(names)))[:3]
         raise ValueError(f"other weights than the model's: {', '.join(different)}")
     for name, value in stored.items():
-        _check_tensor(f"weight {name}", value, wanted[name].shape, wanted[name].dtype)
+        check_tensor(f"weight {name}", value, wanted[name].shape, wanted[name].dtype)
 
 
 def check_optimizer_state(optimizer: optim.Optimizer, stored: Mapping[str, Any]) -> None:
@@ -71,12 +79,17 @@ def check_optimizer_state(optimizer: optim.Optimizer, stored: Mapping[str, Any])
         for name, value in entries.items():
             title = f"the optimizer's {name} of weight {index}"
             if name == "step":
-                _check_tensor(title, value, torch.Size(), torch.float32)
+                check_tensor(title, value, torch.Size(), torch.float32)
             else:
-                _check_tensor(title, value, weights[index].shape, weights[index].dtype)
+                check_tensor(title, value, weights[index].shape, weights[index].dtype)
 
 
-def _check_tensor(title: str, value: object, shape: torch.Size, dtype: torch.dtype) -> None:
+def check_tensor(title: str, value: object, shape: torch.Size, dtype: torch.dtype) -> None:
+    """Check that a stored value is a dense, contiguous, finite tensor; `title` names it.
+
+    Raises:
+        ValueError, TypeError: it is not, or has another shape or type.
+    """
     if not isinstance(value, Tensor) or value.layout != torch.strided:
         raise TypeError(f"{title} is not a dense tensor")
     if value.shape != shape:

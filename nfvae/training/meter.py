@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nfvae.errors import DivergenceError
+from nfvae.training.checks import check_tensor, checked_count
 
 NEVER = 2**62
 
@@ -54,9 +55,8 @@ class Meter:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore sums and count; forgets values that were not finite."""
-        sums, count = state["sums"], state["count"]
-        if not isinstance(sums, Tensor) or sums.shape != self.sums.shape or type(count) is not int:
-            raise ValueError("the meter's sums are not those of this run")
-        self.sums.copy_(sums)
+        count = checked_count(state, "count")
+        check_tensor("the meter's sums", state["sums"], self.sums.shape, self.sums.dtype)
+        self.sums.copy_(state["sums"])
         self.count = count
         self.first_bad.fill_(NEVER)

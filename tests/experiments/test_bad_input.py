@@ -151,6 +151,7 @@ EVALUATE = [
     ("run=done num_threads=100000000000000000", "num_threads=1", "less than or equal to 1024"),
     ("run=done split=all", "split=all", "'train', 'val' or 'test'"),
     ("run=done split=train", "split=train", "data.binarization=dynamic", "allowed: val, test"),
+    ("run=", "run= is empty", "name a file or folder"),
     ("run=done K=3", "K is not a key", "--cfg job"),
     ("run=bad_config", "bad_config/config.yaml: K=-1", "greater than or equal to 0"),
     ("run=bad_yaml", "bad_yaml/config.yaml is not valid YAML (line 2", "correct it"),
@@ -185,6 +186,7 @@ GO_ON = [  # train.py in the folder of a run that something happened to
 PICTURE = [
     ("", "run must be given", "run=…"),
     ("run=nowhere", "nowhere is not a run folder", "config.yaml"),
+    ("run=", "run= is empty", "name a file or folder"),
     ("run=done seed=-1", "seed=-1", "greater than or equal to 0"),
     ("run=done file=nowhere/x.png", "nowhere is not a folder", "make it"),
     ("run=done file=done/results.json", "done/results.json cannot be written", "ends in .png"),
@@ -199,7 +201,9 @@ POSTERIOR_2D = [
     ("run=done images=[1000]", "images=1000", "allowed: 0 to 999"),
     ("run=other_config", "run=other_config", "model.latent_dim=3", "needs 2"),
     ("run=done file=nowhere/x.png", "nowhere is not a folder", "make it"),
-    ("run=done file=", "file=", "should not be empty"),
+    ("run=done file=", "file= is empty"),
+    ("run=", "run= is empty", "name a file or folder"),
+    ("run='~nobody-of-that-name'", "run=~nobody-of-that-name", "no such user"),
 ]
 
 FIT_ENERGY = [
@@ -210,6 +214,7 @@ FIT_ENERGY = [
     ("fit.max_steps=0", "fit.max_steps=0", "greater than or equal to 1"),
     ("model.latent_dim=3", "model.latent_dim is not a key"),
     ("flow=sylvester_orthogonal flow.num_vectors=3", "flow=sylvester_orthogonal", "3"),
+    ("dir=", "dir= is empty"),
     ("dir=file", "file", "File exists", "another dir"),
     ("~flow.name", "flow.name=null is unknown", "known: "),
     ("comparison=rezende_figure3 +comparison.foo=1", "comparison.foo is not a key", "known: K"),
@@ -241,6 +246,7 @@ BENCHMARK = [
     ("flow=spline", "flow=spline has no other implementations", "use flow=planar"),
     ("~flow", "flow=null has no other implementations", "use flow=planar"),
     ("repeat=3", "repeat is not a key", "did you mean repeats?"),
+    ("folder=", "folder= is empty"),
     ("folder=file/x", "folder=file/x", "Not a directory", "choose another"),
 ]
 

@@ -3,8 +3,15 @@
 import os
 
 import pytest
+import torch
 
-from nfvae.experiments.configuration.control_group import control_group, num_cores
+from nfvae.experiments.configuration.control_group import (
+    control_group,
+    default_num_threads,
+    num_cores,
+)
+
+MODULE = "nfvae.experiments.configuration.control_group"
 
 
 @pytest.fixture
@@ -31,6 +38,17 @@ def test_a_quota_limits_the_cores(group, quota, cores, monkeypatch):
     assert num_cores(*group) == 8
     (group[0] / "slurm" / "cpu.max").write_text(quota + "\n")
     assert num_cores(*group) == cores
+
+
+def test_a_quota_limits_the_default_threads(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    for cores, threads in ((2, 2), (16, 8)):
+        monkeypatch.setattr(f"{MODULE}.num_cores", lambda cores=cores: cores)
+        assert default_num_threads() == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.setattr(f"{MODULE}.num_cores", lambda: 2)
+    assert default_num_threads() == 8
 
 
 def test_no_group_is_no_limit(tmp_path):

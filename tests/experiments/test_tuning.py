@@ -1,7 +1,6 @@
 """Threads and precision of a run: given, stored at its first start, or measured."""
 
 import pytest
-import torch
 
 from nfvae import VAE, Bernoulli, Planar, compose, networks
 from nfvae.experiments.errors import ConfigError
@@ -17,7 +16,7 @@ def arguments():
 @pytest.fixture(autouse=True)
 def measured(monkeypatch):
     """Eight cores of which four are fastest, and bfloat16 faster than float32."""
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(tuning, "default_num_threads", lambda: 8)
     monkeypatch.setattr(tuning, "fastest_num_threads", lambda arguments, available: available // 2)
     monkeypatch.setattr(tuning, "fastest_precision", lambda arguments, num_threads: "bfloat16")
     monkeypatch.setattr(tuning, "has_fast_bfloat16", lambda device: True)

@@ -1,5 +1,7 @@
 """The state of callbacks, which a run from Python goes on with."""
 
+import math
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from nfvae.flows import Planar
 from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp
 from nfvae.training import PrintProgress, Validation, fit, state_dict
+from nfvae.training.meter import Meter
 from nfvae.vae import VAE
 
 
@@ -31,6 +34,25 @@ def test_a_resumed_callback_has_its_state(data: Dataset) -> None:
     assert isinstance(first, Validation)
     assert again.best_neg_elbo <= first.best_neg_elbo < float("inf")
     assert again.best_step in (2, 3)
+
+
+BAD = [
+    (Validation(every=1), {"best_neg_elbo": math.nan}),
+    (Validation(every=1), {"best_neg_elbo": -math.inf}),
+    *((Validation(every=1), {name: -1}) for name in ("step", "best_step", "stale")),
+    (Meter(("a", "b"), torch.device("cpu")), {"count": -1}),
+    (Meter(("a", "b"), torch.device("cpu")), {"sums": torch.zeros(2)}),
+    (Meter(("a", "b"), torch.device("cpu")), {"sums": torch.zeros(2).double() / 0}),
+]
+
+
+@pytest.mark.parametrize(("owner", "change"), BAD)
+def test_a_state_out_of_range_is_refused(
+    owner: Validation | Meter, change: dict[str, object]
+) -> None:
+    owner.load_state_dict(owner.state_dict())
+    with pytest.raises(ValueError, match=r"must be|is not|best_neg_elbo is"):
+        owner.load_state_dict(owner.state_dict() | change)
 
 
 def test_a_state_that_would_be_lost_is_refused(data: Dataset) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from nfvae.errors import NfvaeError
 from nfvae.experiments.errors import printable
+from nfvae.paths import expand
 
 
 class OneLineParser(ArgumentParser):
@@ -37,9 +39,9 @@ def _path(text: str) -> Path:
     if not text:
         raise ArgumentTypeError("must not be empty")
     try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~name of an unknown user
-        raise ArgumentTypeError(f"{text!r}: no such user") from None
+        return expand(text, "path")
+    except NfvaeError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def runs_folder(text: str) -> Path:

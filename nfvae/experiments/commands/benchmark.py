@@ -30,6 +30,7 @@ from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import make_output_folder
 from nfvae.experiments.storage.config_file import look_up
 from nfvae.experiments.storage.json_file import write_json
+from nfvae.paths import expand
 
 NLL_IMAGES, NLL_SAMPLES = 20, 5000
 COMPILED: list[tuple[dict[str, Any], int]] = [
@@ -54,7 +55,7 @@ class BenchmarkConfig(Section):
     peers: bool
     num_threads: NumThreads
     device: Device
-    folder: Annotated[str, Field(min_length=1)]
+    folder: str
 
 
 def benchmark(composed: Mapping[str, Any]) -> int:
@@ -75,9 +76,9 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     }
     first = next(iter(runs.values()))
     device = choose_device(config.device if "gpu" in config.parts else "cpu")
+    folder = expand(config.folder, "folder")
     data = read_data(first.data)
     made_by = provenance()
-    folder = Path(config.folder)
     make_output_folder(folder, "folder=")
     torch.set_num_threads(config.num_threads)
     torch.manual_seed(first.seed)

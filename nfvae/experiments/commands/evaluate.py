@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from nfvae.data import Dataset, Split, SplitName
 from nfvae.experiments.configuration.config import Checkpoint, Device, MeasureConfig, NumThreads
+from nfvae.experiments.configuration.control_group import default_num_threads
 from nfvae.experiments.configuration.device import choose_device, device_name
 from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.configuration.sections import Section, check_section
@@ -21,6 +21,7 @@ from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import require_writable
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.terminal.call import command_line
+from nfvae.paths import expand
 
 
 class CheckpointConfig(MeasureConfig):
@@ -49,12 +50,11 @@ class EvaluateConfig(Section):
 def evaluate(composed: Mapping[str, Any]) -> int:
     """Measure a run again, and write the numbers to its folder; returns the exit status."""
     config = check_section(EvaluateConfig, composed)
-    folder = RunFolder(Path(config.run))
+    folder = RunFolder(expand(config.run, "run"))
     run = folder.parse_config()
     require_writable(folder.path)
     device = choose_device(config.device)
-    if config.num_threads is not None:
-        torch.set_num_threads(config.num_threads)
+    torch.set_num_threads(config.num_threads or default_num_threads())
     checkpoint = config.eval.checkpoint or run.eval.checkpoint
     vae, step = load_vae_and_step(folder.path, checkpoint, device)
     made_by = provenance()

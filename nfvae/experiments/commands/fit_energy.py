@@ -18,12 +18,13 @@ from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, StopRequest, stop_on_signals
 from nfvae.experiments.terminal.call import command_line
 from nfvae.experiments.terminal.overrides import overrides
+from nfvae.paths import expand
 
 
 class FitEnergyConfig(FitTask):
     """The settings of fit_energy: one fit, or a comparison of many."""
 
-    dir: Annotated[str, Field(min_length=1)] | None
+    dir: str | None
     comparison: ComparisonConfig | None
     num_workers: Annotated[int, Field(ge=1, le=256)]
 
@@ -34,7 +35,7 @@ class FitEnergyConfig(FitTask):
 
     def folder(self, name: str) -> Path:
         """The folder of the results, by default of this name."""
-        return Path("outputs") / name if self.dir is None else Path(self.dir)
+        return Path("outputs") / name if self.dir is None else expand(self.dir, "dir")
 
 
 def fit_energy(composed: Mapping[str, Any]) -> int:

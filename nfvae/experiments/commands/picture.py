@@ -1,12 +1,10 @@
 """picture: draw reconstructions and samples of a run."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field
 from torch import Tensor
 
 from nfvae.experiments.configuration.config import Seed
@@ -17,6 +15,7 @@ from nfvae.experiments.figures.style import save_png
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
+from nfvae.paths import expand
 from nfvae.vae import VAE
 
 COLUMNS = 8
@@ -26,7 +25,7 @@ class PictureConfig(Section):
     """The settings of picture."""
 
     run: str
-    file: Annotated[str, Field(min_length=1)] | None
+    file: str | None
     seed: Seed
 
 
@@ -37,8 +36,8 @@ def picture(composed: Mapping[str, Any]) -> int:
         NfvaeError: the run or the file cannot be used.
     """
     config = check_section(PictureConfig, composed)
-    folder = RunFolder(Path(config.run))
-    file = folder.path / "picture.png" if config.file is None else Path(config.file)
+    folder = RunFolder(expand(config.run, "run"))
+    file = folder.path / "picture.png" if config.file is None else expand(config.file, "file")
     run = folder.parse_config()
     require_file(file, ".png")
     x = next(read_data(run.data).test.batches(4 * COLUMNS))

@@ -22,6 +22,7 @@ from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
 from nfvae.experiments.tables.settings import Settings, settings_of
+from nfvae.paths import expand
 from nfvae.vae import VAE
 
 Index = Annotated[int, Field(ge=0)]
@@ -33,7 +34,7 @@ class Posterior2dConfig(Section):
     run: Annotated[list[str], Field(min_length=1, max_length=64)]
     images: Annotated[list[Index], Field(min_length=1, max_length=20)]
     num_images: Annotated[int, Field(ge=0)]
-    file: Annotated[str, Field(min_length=1)] | None
+    file: str | None
     seed: Seed
 
     @field_validator("run", mode="before")
@@ -50,10 +51,11 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     """
     config = check_section(Posterior2dConfig, composed)
     torch.set_num_threads(1)
-    runs = {run: RunFolder(Path(run)).parse_config() for run in config.run}
+    runs = {run: RunFolder(expand(run, "run")).parse_config() for run in config.run}
     check_comparable(runs)
     groups = group_by_seed(runs)
-    file = Path(config.run[0]) / "posterior_2d.png" if config.file is None else Path(config.file)
+    default = expand(config.run[0], "run") / "posterior_2d.png"
+    file = default if config.file is None else expand(config.file, "file")
     require_file(file, ".png")
     split = read_data(next(iter(runs.values())).data).test
     if max(config.images) >= len(split):

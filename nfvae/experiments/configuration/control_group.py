@@ -5,6 +5,8 @@ import sys
 from math import ceil
 from pathlib import Path
 
+import torch
+
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -28,3 +30,9 @@ def num_cores(root: Path = ROOT, own: Path = OWN) -> int:
         if quota.isdigit():
             cores = min(cores, max(1, ceil(int(quota) / int(period))))
     return cores
+
+
+def default_num_threads() -> int:
+    """OMP_NUM_THREADS, or else the number of cores that this process may use."""
+    threads = torch.get_num_threads()
+    return threads if "OMP_NUM_THREADS" in os.environ else min(threads, num_cores())

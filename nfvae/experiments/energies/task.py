@@ -36,6 +36,7 @@ from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoin
 from nfvae.experiments.storage.json_file import check_numbers, read_results_json, write_json
 from nfvae.posterior import FlowPosterior
 from nfvae.seeds import stream_seed
+from nfvae.training.checks import check_weights
 from nfvae.training.schedule import warmup_decay
 
 NUM_SAVED_SAMPLES = 10_000
@@ -247,8 +248,10 @@ def load_posterior(task: FitTask, folder: Path) -> FlowPosterior:
     file = folder / "posterior.pt"
     posterior = task.posterior().double()
     try:
-        posterior.load_state_dict(load_checkpoint(file)["posterior"])
-    except (KeyError, RuntimeError, AttributeError, TypeError) as error:
+        weights = load_checkpoint(file)["posterior"]
+        check_weights(posterior, weights)
+        posterior.load_state_dict(weights)
+    except (KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
         summary = str(error).splitlines()[0]
         raise CheckpointError(
             f"{file} does not fit {task.name} ({summary}); delete {folder / 'results.json'} and "

@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nfvae.experiments.errors import printable
 from nfvae.experiments.launching.plan import PlannedRun
 from nfvae.experiments.launching.processes import Job, Outcome
 from nfvae.experiments.launching.watching import read_progress
@@ -53,7 +54,7 @@ class Display:
             return
         self._rows[job.name] = min({*range(1, len(self._rows) + 2)} - {*self._rows.values()})
         self._bars[job.name] = tqdm(
-            desc=job.name,
+            desc=printable(job.name),
             total=self._runs[job.name].steps,
             initial=self._steps[job.name],
             position=self._rows[job.name],
@@ -117,7 +118,7 @@ class Display:
         self._all.set_description_str(f"{self._total} runs" + (f": {counts}" if counts else ""))
 
     def _say(self, text: str) -> None:
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(printable(text), file=sys.stderr)
 
 
 def _figures(path: Path) -> str:

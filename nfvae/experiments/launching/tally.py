@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from nfvae.experiments.errors import FolderInUseError
+from nfvae.experiments.errors import FolderInUseError, printable
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, received_signal
 from nfvae.experiments.terminal.call import command_line
 from nfvae.experiments.terminal.failures import reason
@@ -34,9 +34,9 @@ class Tally:
     def summary(self, total: int, what: str, refused: int) -> int:
         """Print a line for each incomplete job and one for all; returns the exit status."""
         for name, why in self.failed:
-            print(f"failed  {name}: {why}")
+            print(printable(f"failed  {name}: {why}"))
         for name in self.in_use:
-            print(f"in use  {name}: another process uses it")
+            print(printable(f"in use  {name}: another process uses it"))
         if self.interrupted:
             by = received_signal()
             stopped = f"stopped by {by.name}" if by else "stopped"

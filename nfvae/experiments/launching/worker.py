@@ -14,6 +14,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.utils import JobRuntime, run_job, setup_globals
 from hydra.types import HydraContext
 
+from nfvae.experiments.errors import fail, printable
 from nfvae.experiments.interruption import end_undisturbed
 from nfvae.experiments.launching.processes import IN_USE
 from nfvae.experiments.launching.tally import job_outcome
@@ -40,10 +41,10 @@ def main() -> int:
     state, why = job_outcome(returned)
     if state == "interrupted":
         status = end_undisturbed()
-        print(why, file=sys.stderr)
+        print(printable(why), file=sys.stderr)
         return status
     if state != "done":
-        print(f"error: {why}", file=sys.stderr)
+        fail(why)
     return {"done": 0, "in use": IN_USE}.get(state, 1)
 
 

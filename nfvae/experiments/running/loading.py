@@ -12,6 +12,7 @@ from nfvae.experiments.errors import CheckpointError
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
+from nfvae.paths import expand
 from nfvae.training.checks import check_weights, checked
 from nfvae.vae import VAE
 
@@ -29,7 +30,7 @@ def load_vae(
     """The trained model of a run folder, in evaluation mode.
 
     Args:
-        path: the run's folder.
+        path: the run's folder; ~ is expanded.
         checkpoint: "best" or "last"; None is the checkpoint of the run's results.
         device: the model's device.
 
@@ -56,7 +57,7 @@ def load_vae_and_step(
     """As `load_vae`, with the number of updates of the model."""
     if checkpoint not in ("best", "last", None):
         raise ValueError(f"checkpoint={checkpoint!r} is not known; allowed: 'best', 'last', None")
-    folder = RunFolder(Path(path))
+    folder = RunFolder(expand(path, "path"))
     config = folder.parse_config()
     file = folder.best if (checkpoint or config.eval.checkpoint) == "best" else folder.last
     content = load_or_advise(file, device, lambda: _other_checkpoint(folder, file))

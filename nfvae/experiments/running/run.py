@@ -10,6 +10,7 @@ from nfvae.data import Dataset
 from nfvae.errors import DivergenceError, StateError
 from nfvae.experiments.configuration.build import check_likelihood, count_steps, fit_arguments
 from nfvae.experiments.configuration.config import Config, check_validation
+from nfvae.experiments.configuration.control_group import default_num_threads
 from nfvae.experiments.configuration.device import choose_device
 from nfvae.experiments.configuration.memory import check_memory
 from nfvae.experiments.configuration.parts import read_data
@@ -50,7 +51,7 @@ def run_training(
     if (results := ranks.from_first(lambda: _results_of(folder, config))) is not None:
         return results
     made_by = provenance()
-    available = torch.get_num_threads()
+    available = default_num_threads()
     device, data, arguments = ranks.together(lambda: _prepare(config, ranks))
     header = {"config": config.model_dump(mode="json"), "image_shape": list(data.image_shape)}
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import torch
-
 from nfvae.experiments.configuration.config import TrainerConfig
+from nfvae.experiments.configuration.control_group import default_num_threads
 from nfvae.experiments.errors import ConfigError
 from nfvae.precision import Precision, has_fast_bfloat16
 from nfvae.training.tuning import fastest_num_threads, fastest_precision
@@ -30,8 +29,7 @@ def tuned(
     earlier = stored or {}
     num_threads = trainer.num_threads or earlier.get("num_threads")
     if not isinstance(num_threads, int):
-        # OMP_NUM_THREADS, or else the cores that this process may use
-        available = torch.get_num_threads() if device.type == "cpu" else 1
+        available = default_num_threads() if device.type == "cpu" else 1
         long = arguments["num_steps"] >= LONG and available > 1
         num_threads = fastest_num_threads(arguments, available) if long else 1
     precision: Any = trainer.precision

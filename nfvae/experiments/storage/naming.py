@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nfvae.experiments.configuration.config import Config
-from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers
+from nfvae.paths import expand
 
 LONGEST_NAME = 160  # file systems allow 255 bytes
 
@@ -16,10 +16,7 @@ LONGEST_NAME = 160  # file systems allow 255 bytes
 def run_path(config: Config, overrides: Sequence[str]) -> Path:
     """The run's folder: run.dir; or outputs/ with run.name or a name made from the overrides."""
     if config.run.dir is not None:
-        try:
-            return Path(config.run.dir).expanduser()
-        except RuntimeError:
-            raise ConfigError(f"run.dir={config.run.dir}: there is no such user") from None
+        return expand(config.run.dir, "run.dir")
     return Path("outputs") / (config.run.name or default_name(config, overrides))
 
 

@@ -1,7 +1,9 @@
 """Fits in folders: seeds decide, files are complete and checked, the command fits and draws."""
 
+import io
 import json
 import signal
+import sys
 from functools import partial
 
 import numpy as np
@@ -12,11 +14,13 @@ from nfvae.energies import ENERGIES, UnconditionalPosterior
 from nfvae.energies import fit_energy as fit_2d
 from nfvae.errors import NotInvertibleError
 from nfvae.experiments.commands.fit_energy import fit_energy
+from nfvae.experiments.energies import worker
 from nfvae.experiments.energies.comparison import ComparisonConfig, run_tasks
 from nfvae.experiments.energies.task import FitTask, load_posterior, run_task
 from nfvae.experiments.errors import CheckpointError, ConfigError, RunFolderError
 from nfvae.experiments.figures.energy import WINDOW, Fitted, density_of, energy_figure
 from nfvae.experiments.interruption import Interrupted, StopRequest
+from nfvae.experiments.storage.checkpoint import save_checkpoint
 from nfvae.flows import FLOWS
 from nfvae.posterior import FlowPosterior
 
@@ -259,3 +263,30 @@ def test_figure_counts_samples_where_there_is_no_inverse(monkeypatch):
         assert axes.get_aspect() == 1
     width, height = figure.get_size_inches() * 110 / 2
     assert min(width, height) > 180
+
+
+def test_a_worker_prints_what_its_encoding_lacks(short_task, tmp_path, monkeypatch):
+    def run_task(task, folder, stop, on_start):
+        on_start("KL(q‖p) 0.1")
+
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # `protect_output` replaces both
+    monkeypatch.setattr(worker, "run_task", run_task)
+    hangup = signal.getsignal(signal.SIGHUP)
+    try:
+        assert worker.main(short_task().model_dump_json(), str(tmp_path)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
+    assert output.getvalue() == b"KL(q?p) 0.1\n"
+
+
+def test_weights_that_are_not_finite_are_refused(short_task, tmp_path):
+    task = short_task()
+    weights = task.posterior().double().state_dict()
+    save_checkpoint(tmp_path / "posterior.pt", {"posterior": weights})
+    load_posterior(task, tmp_path)
+    next(iter(weights.values())).fill_(torch.nan)
+    save_checkpoint(tmp_path / "posterior.pt", {"posterior": weights})
+    with pytest.raises(CheckpointError, match="is not finite"):
+        load_posterior(task, tmp_path)

@@ -1,12 +1,18 @@
 """How the grid sweeper handles command lines and the results of its jobs."""
 
 import fcntl
+import io
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from nfvae.experiments.errors import ConfigError, FolderInUseError
 from nfvae.experiments.interruption import Interrupted, record_signal
+from nfvae.experiments.launching import worker
+from nfvae.experiments.launching.display import Display
+from nfvae.experiments.launching.processes import Job
 from nfvae.experiments.launching.tally import Tally, job_outcome
 
 from ..processes import FAST
@@ -73,6 +79,7 @@ def test_outcomes():
     [
         ([ended(), ended()], 0, "all 2 runs are complete"),
         ([ended(), ended(ConfigError("K=-1"))], 1, "failed  b: K=-1"),
+        ([ended(), ended(ConfigError("\x1b[2J"))], 1, r"failed  b: \x1b[2J"),
         ([ended(), ended(Interrupted("x"))], 75, "stopped by SIGINT; saved. To resume: "),
         ([ended(ConfigError("K")), ended(Interrupted("x"))], 75, "failed  a: K"),
         ([ended(), ended(FolderInUseError("x"))], 75, "in use  b: another process"),
@@ -89,3 +96,14 @@ def test_the_status_says_whether_all_was_done(returned, status, said, capsys):
     assert tally.summary(2, "runs", refused=0) == status
     record_signal(None)
     assert said in "".join(capsys.readouterr())
+
+
+def test_names_and_reasons_are_shown_without_control_characters(capsys, monkeypatch):
+    Display({}, complete=0).started(Job("\x1b[2J", (), Path("log")))
+    hydra = SimpleNamespace(job=SimpleNamespace(name="run"))
+    monkeypatch.setattr(worker, "protect_output", lambda: None)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr("pickle.load", lambda file: SimpleNamespace(hydra=hydra))
+    monkeypatch.setattr(worker, "run_job", lambda **given: ended(ConfigError("\x1b[2J")))
+    assert worker.main() == 1
+    assert capsys.readouterr().err == "started      \\x1b[2J\nerror: \\x1b[2J\n"
