@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,40 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert load_checkpoint(folder.last)["step"] == stop_at
     assert not folder.results.exists()
     run_training(small_config(*overrides), folder, StopRequest())
+    assert_same_run(folder, whole)
+
+
+class StopInEstimate(StopRequest):
+    """SIGTERM after a number of portions of the estimates: validations, then −ELBO and NLL."""
+
+    def __init__(self, portions):
+        super().__init__()
+        self.portions = portions
+
+    def check(self):
+        self.portions -= 1
+        if self.portions == 0:
+            self.signal = signal.SIGTERM
+        super().check()
+
+
+@pytest.mark.parametrize(
+    ("portions", "step", "pending"),
+    [(3, 20, True), (9, 30, False)],
+    ids=["validation", "nll"],
+)
+def test_a_run_stopped_during_an_estimate_equals_an_uninterrupted_one(
+    small_config, tmp_path, unbroken, assert_same_run, portions, step, pending
+):
+    whole = unbroken()
+    folder = RunFolder(tmp_path / "stopped")
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        run_training(small_config(), folder, StopInEstimate(portions))
+    last = load_checkpoint(folder.last)
+    assert (last["step"], last["pending"]) == (step, pending)
+    assert last["callbacks"]["Validation"]["step"] == (10 if pending else 30)  # that one is void
+    assert not folder.results.exists()
+    run_training(small_config(), folder, StopRequest())
     assert_same_run(folder, whole)
 
 
