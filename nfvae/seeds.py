@@ -7,9 +7,7 @@ Therefore each purpose has its own seed, derived from the user's seed.
 import hashlib
 from typing import Literal
 
-Purpose = Literal[
-    "weights", "training", "validation", "evaluation", "activity", "pictures", "dropout"
-]
+Purpose = Literal["weights", "training", "validation", "evaluation", "pictures", "dropout"]
 
 
 def stream_seed(seed: int, purpose: Purpose) -> int:

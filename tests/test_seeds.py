@@ -1,5 +1,6 @@
 """Streams of one seed, and of different seeds, have nothing in common."""
 
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from nfvae.data import Dataset, Split
-from nfvae.flows import Planar
+from nfvae.flows import IAF, Planar
 from nfvae.likelihoods import Bernoulli
 from nfvae.networks import mlp
 from nfvae.seeds import Purpose, stream_seed
@@ -100,3 +101,22 @@ def test_training_and_validation_take_their_streams(data, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             fit(vae, data, 1, batch_size=10, seed=seed, callbacks=[Validation(every=1)])
     assert seen == [stream_seed(0, "validation")] * 2  # runs of all seeds compare by one noise
+
+
+def test_runs_of_two_flows_see_the_same_batches_bits_and_noise(data):
+    grey = Split(torch.randint(256, (50, 1, 28, 28), dtype=torch.uint8), dynamic=True)
+    data = replace(data, train=grey)
+
+    def seen(flow):
+        encoder, decoder = mlp((1, 28, 28), 40, hidden=[20])
+        training = Training(VAE(encoder, flow, decoder, Bernoulli()), data, 7, batch_size=10)
+        found = []
+        training.batch_loss.register_forward_pre_hook(lambda _, given: found.extend(given[:2]))
+        while not training.finished:  # two epochs
+            training.update()
+        return found
+
+    of_planar, of_iaf = seen(Planar(40, 2)), seen(IAF(40, 1, hidden_size=8))
+    assert len(of_planar) == 14
+    assert all(map(torch.equal, of_planar, of_iaf))
+    assert not torch.equal(of_planar[0], of_planar[2])

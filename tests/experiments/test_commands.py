@@ -1,5 +1,6 @@
 """`nfvae`, `python -m nfvae` and the scripts: help, forms of printed commands, start-up."""
 
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ from nfvae.experiments.configuration.conf import CONF, choices, groups, is_confi
 from nfvae.experiments.terminal.call import command, command_line, remember_call
 from nfvae.experiments.terminal.overrides import run_argument
 
-from .processes import ROOT, environment
+from .processes import FAST, ROOT, environment
 
 CONFIGURED = list(filter(is_configured, COMMANDS))
 
@@ -146,3 +147,14 @@ def test_no_variable_of_a_parent_leaks():
     remember_call("report", "scripts/report.py", [])
     assert command_line() == "python scripts/report.py"
     assert os.environ["NFVAE_COMMAND_LINE"] == command_line()
+
+
+def test_a_flow_of_several_flows_trains(call, tmp_path):
+    flows = "flow.flows=[{name: planar, K: 2}, {name: iaf, K: 1, hidden_size: 8}]"
+    rest = [word for word in FAST if "_every" not in word and "max_steps" not in word]
+    words = ["flow=compose", flows, "run.dir=run", "trainer.max_steps=5", *rest]
+    status, out, error = call("train", *words)
+    assert status == 0, error
+    assert "trained     5 steps" in out
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert (results["flow"], results["K"]) == ("compose", 3)

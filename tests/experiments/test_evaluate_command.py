@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -12,10 +14,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 import nfvae.data
 from nfvae.errors import DataError
 from nfvae.experiments.commands.evaluate import evaluate
+from nfvae.experiments.commands.picture import picture
 from nfvae.experiments.configuration import parts
 from nfvae.experiments.configuration.conf import CONF
 from nfvae.experiments.errors import ConfigError
-from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.interruption import EXIT_STATUS, StopRequest
+from nfvae.experiments.report.models import model_graphics
+from nfvae.experiments.running import measure as measuring
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -117,3 +122,40 @@ def test_bits_drawn_anew_for_each_batch_are_refused(make_run):
     assert "\n" not in str(told.value)
     assert not (folder.path / "evaluation_train.json").exists()
     assert evaluate(composed(folder, "val")) == 0
+
+
+def test_a_stop_writes_nothing(make_run, monkeypatch, capsys):
+    folder = make_run("fixed")
+    files = set(folder.path.rglob("*"))
+
+    def stopped_in(estimate):
+        def interrupted(*args):
+            signal.raise_signal(signal.SIGTERM)
+            return estimate(*args)
+
+        return interrupted
+
+    monkeypatch.setattr(measuring, "estimate_nll", stopped_in(measuring.estimate_nll))
+    assert evaluate(composed(folder, "test")) == EXIT_STATUS
+    assert set(folder.path.rglob("*")) == files
+    assert "stopped by SIGTERM; nothing was written" in capsys.readouterr().err
+
+
+def test_images_that_have_changed_their_shape_are_refused(small_config, tmp_path):
+    images, folder = tmp_path / "mine.npy", RunFolder(tmp_path / "run")
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 3, 6, 6), dtype=np.uint8)
+    np.save(images, pixels[:, 0])
+    data = ("data=arrays", f"data.path={images}", "trainer.max_steps=1")
+    run_training(small_config(*data), folder, StopRequest())
+    np.save(images, pixels)
+    refusal = r"images of shape \[3, 6, 6\], but the model needs \[1, 6, 6\]; restore the data"
+    plain = {"run": str(folder.path), "file": None, "seed": 0}
+    for measure_again in (
+        lambda: evaluate(composed(folder, "test")),
+        lambda: picture(plain),
+        lambda: list(model_graphics(folder.path)),
+    ):
+        with pytest.raises(ConfigError, match=refusal) as told:
+            measure_again()
+        assert "\n" not in str(told.value)
+    assert not (folder.path / "evaluation_test.json").exists()

@@ -10,6 +10,7 @@ from nfvae.experiments.configuration.build import check_likelihood, fit_argument
 from nfvae.experiments.configuration.memory import model_size
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import StopRequest
+from nfvae.experiments.monitoring.summary import summary
 from nfvae.experiments.running.loading import load_vae
 from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.run_folder import RunFolder
@@ -147,6 +148,7 @@ def test_beta_and_free_bits_are_recorded_and_measured_without(blob_config, tmp_p
     results = run(blob_config("bits", *weighted), tmp_path / "weighted")
     assert (results["beta"], results["free_bits"]) == (0.5, 3.0)
     assert results["objective_is_bound"] is False
+    assert "beta=0.5, free_bits=3: the training loss is not an −ELBO" in summary(results)
     assert results["neg_elbo"] == pytest.approx(results["distortion"] + results["kl"])
     lines = (tmp_path / "weighted/metrics.jsonl").read_text().splitlines()
     logged = [json.loads(line) for line in lines]
@@ -159,6 +161,7 @@ def test_beta_and_free_bits_are_recorded_and_measured_without(blob_config, tmp_p
         assert line["train/loss"] != line["train/neg_elbo"]
     plain = run(blob_config("bits"), tmp_path / "plain")
     assert (plain["beta"], plain["free_bits"], plain["objective_is_bound"]) == (1.0, 0.0, True)
+    assert "training loss" not in summary(plain)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,18 @@ def test_sums_to_one_over_all_images():
     assert total.exp().sum().item() == pytest.approx(1.0, abs=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_values_of_a_pixel_sum_to_one_at_extreme_logits(dtype):
+    logits = torch.tensor([-1e4, -88.0, -20.0, 20.0, 88.0, 1e4], dtype=dtype).view(-1, 1, 1, 1)
+    log_mass = torch.stack(
+        [likelihood.log_prob(logits, torch.full_like(logits, x)) for x in (0, 1)]
+    )
+    assert log_mass.isfinite().all()
+    total = log_mass.double().exp().sum(0)
+    atol = 1e-7 if dtype == torch.float32 else 1e-15
+    torch.testing.assert_close(total, torch.ones_like(total), atol=atol, rtol=0)
+
+
 def test_finite_and_exact_at_saturated_float32_logits():
     logits = torch.tensor([200.0, -200.0]).view(1, 1, 1, 2).requires_grad_()
     right = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)

@@ -208,6 +208,22 @@ def test_gaussian_of_reals_integrates_to_one(dtype, loc, log_std):
     assert log_density.isfinite().all()
 
 
+@pytest.mark.parametrize("log_std", [-1e4, -7.0, -5.0])
+def test_gaussian_of_reals_sums_to_one_over_the_float32_values(log_std):
+    """Around 1000 they are 2⁻¹⁴ apart, a fifteenth of the smallest σ."""
+    x = 1000 + torch.arange(-2000, 2001) * 2.0**-14
+    log_density = of_one_pixel(Gaussian(dequantize=False), [(1e3, log_std)], x, torch.float32)
+    assert (log_density.double().exp().sum() * 2.0**-14).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("log_std", [20.0, 1e4])
+def test_gaussian_of_reals_integrates_to_one_at_the_largest_scale_in_float32(log_std):
+    std = float(np.exp(20))
+    x, weights = gauss_legendre(-9 * std, 9 * std)
+    log_density = of_one_pixel(Gaussian(dequantize=False), [(0.4, log_std)], x, torch.float32)[0]
+    assert (log_density.double().exp() * weights).sum() == pytest.approx(1, abs=1e-5)
+
+
 @pytest.mark.parametrize("log_std", [-30.0, -6.0, -4.0, -1.0, 2.0])
 def test_dequantized_gaussian_is_below_the_mass_of_a_bin_and_near_it(log_std):
     std = float(np.exp(-7 + np.logaddexp(0, log_std + 7)))

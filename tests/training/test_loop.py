@@ -46,6 +46,7 @@ def test_loss_falls_and_results_are_whole(small_config, folder, flow):
     assert results["neg_elbo"] < 200  # what the pixel means alone give: 206
     assert results["neg_elbo"] == pytest.approx(results["distortion"] + results["kl"], abs=1e-3)
     assert results["nll"] < results["neg_elbo"]
+    assert [results[f"num_{split}"] for split in ("train", "val", "test")] == [5000, 1000, 1000]
 
 
 @pytest.fixture

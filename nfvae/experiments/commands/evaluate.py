@@ -15,7 +15,7 @@ from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.interruption import EXIT_STATUS, Interrupted, stop_on_signals
 from nfvae.experiments.monitoring.summary import summary
-from nfvae.experiments.running.loading import load_vae_and_step
+from nfvae.experiments.running.loading import check_same_kind, load_vae_and_step
 from nfvae.experiments.running.measure import measure
 from nfvae.experiments.running.provenance import provenance
 from nfvae.experiments.storage.atomic import require_writable
@@ -60,6 +60,7 @@ def evaluate(composed: Mapping[str, Any]) -> int:
     made_by = provenance()
     root = {} if config.data.root is None else {"root": config.data.root}
     data = read_data(run.data | root)
+    check_same_kind(vae, data)
     split = _split(data, config.split)
     with stop_on_signals() as stop:
         try:

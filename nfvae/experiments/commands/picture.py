@@ -12,7 +12,7 @@ from nfvae.experiments.configuration.parts import read_data
 from nfvae.experiments.configuration.sections import Section, check_section
 from nfvae.experiments.figures.pictures import prior_samples, reconstructions, stack, to_pixels
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.loading import check_same_kind, load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.paths import expand
@@ -40,8 +40,10 @@ def picture(composed: Mapping[str, Any]) -> int:
     file = folder.path / "picture.png" if config.file is None else expand(config.file, "file")
     run = folder.parse_config()
     require_file(file, ".png")
-    x = next(read_data(run.data).test.batches(4 * COLUMNS))
-    save_png(_figure(load_vae(folder.path), x, config.seed), file, dpi=100)
+    vae, data = load_vae(folder.path), read_data(run.data)
+    check_same_kind(vae, data)
+    x = next(data.test.batches(4 * COLUMNS))
+    save_png(_figure(vae, x, config.seed), file, dpi=100)
     print(f"written to  {file}")
     return 0
 

@@ -17,7 +17,7 @@ from nfvae.experiments.errors import ConfigError
 from nfvae.experiments.figures.density import posterior_figure
 from nfvae.experiments.figures.pictures import to_pixels
 from nfvae.experiments.figures.style import save_png
-from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.loading import check_same_kind, load_vae
 from nfvae.experiments.storage.atomic import require_file
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
@@ -57,7 +57,8 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     default = expand(config.run[0], "run") / "posterior_2d.png"
     file = default if config.file is None else expand(config.file, "file")
     require_file(file, ".png")
-    split = read_data(next(iter(runs.values())).data).test
+    data = read_data(next(iter(runs.values())).data)
+    split = data.test
     if max(config.images) >= len(split):
         raise ConfigError(
             f"images={max(config.images)} is not in the test split; allowed: 0 to {len(split) - 1}"
@@ -72,6 +73,7 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     columns = []
     for title, members in groups.items():
         vae = load_vae(members[0]).double()
+        check_same_kind(vae, data)
         generator = torch.Generator().manual_seed(config.seed)
         columns.append([posterior_on_grid(vae, image, generator) for image in x])
         print(f"{title} ({members[0]})")

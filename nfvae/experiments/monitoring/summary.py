@@ -20,4 +20,14 @@ def summary(results: dict[str, Any]) -> str:
         nll_bits = results["bits_per_dim"]
         nll = "" if nll_bits is None else f", NLL {nll_bits:.3f}"
         lines.append(f"            −ELBO {elbo_bits:.3f}{nll} bits per dimension")
+    if results.get("objective_is_bound") is False:
+        lines.append(f"            {not_a_bound(results['beta'], results['free_bits'])}")
     return "\n".join(lines)
+
+
+def not_a_bound(beta: float, free_bits: float) -> str:
+    """What an objective with β ≠ 1 or free bits means for the numbers of its run."""
+    return (
+        f"beta={beta:g}, free_bits={free_bits:g}: the training loss is not an −ELBO; "
+        "−ELBO and NLL are measured without them"
+    )

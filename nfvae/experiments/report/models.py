@@ -24,7 +24,7 @@ from nfvae.experiments.figures.pictures import (
 )
 from nfvae.experiments.figures.plane import plane_figure
 from nfvae.experiments.report.graphics import Graphic, picture, vector
-from nfvae.experiments.running.loading import load_vae
+from nfvae.experiments.running.loading import check_same_kind, load_vae
 from nfvae.experiments.storage.run_folder import RunFolder
 
 ROWS, COLUMNS, PAIRS = 6, 11, 3  # sizes of the grids of small images
@@ -42,6 +42,7 @@ def model_graphics(path: Path) -> Iterator[Graphic]:
     torch.set_num_threads(1)
     config, vae = RunFolder(path).parse_config(), load_vae(path)
     data = _read_once(json.dumps(config.data))
+    check_same_kind(vae, data)
     generator = torch.Generator().manual_seed(SEED)
     index = torch.arange(min(NUM_IMAGES, len(data.test)))
     x = data.test.batch(index)

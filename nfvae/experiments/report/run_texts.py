@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from nfvae.experiments.errors import one_line, printable
+from nfvae.experiments.monitoring.summary import not_a_bound
 from nfvae.experiments.storage.config_file import flatten
 from nfvae.experiments.storage.same_run import changes_numbers, is_off
 from nfvae.experiments.tables.layout import NOTHING, Column
@@ -52,6 +53,10 @@ def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
         "versions": [", ".join(map(" ".join, each.versions.items())) for each in made],
         "trained on": [each.machine for each in made],
         "parameters": [" to ".join(f"{number:,}" for number in ends)],
+        "objective": [
+            None if each.is_bound else not_a_bound(each.beta, each.free_bits)
+            for each in (run.results for run in runs)
+        ],
         "training time, all runs": [f"{seconds / 3600:.2f} h" if seconds else ""],
     }
     texts = {name: "; ".join(dict.fromkeys(filter(None, found))) for name, found in entries.items()}

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from nfvae.data import Dataset
 from nfvae.experiments.configuration.build import build_vae
 from nfvae.experiments.configuration.config import Checkpoint, Config
-from nfvae.experiments.errors import CheckpointError
+from nfvae.experiments.errors import CheckpointError, ConfigError
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 from nfvae.experiments.storage.same_run import differences
@@ -72,6 +73,14 @@ def load_vae_and_step(
     except UNFIT as error:
         raise does_not_fit(file, error) from None
     return vae.to(device).eval(), step
+
+
+def check_same_kind(vae: VAE, data: Dataset) -> None:
+    """Check that the data of a run still fit its model: their file can change."""
+    try:
+        vae.check_data(data.image_shape, data.values)
+    except ValueError as error:
+        raise ConfigError(f"{error}; restore the data that it was trained on") from None
 
 
 def load_weights(vae: VAE, content: dict[str, Any], file: Path) -> None:

@@ -26,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's .lock; waits a little for a process that is about to end.
 
     The system releases it when the process ends. On a file system without locks, a file .claim
-    stands for it, whose time the holder renews; clocks of other machines are not compared.
+    stands for it, whose time the holder renews; clocks of different machines are not compared here.
 
     Raises:
         FolderInUseError: another process holds it.
@@ -45,7 +45,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process holds the folder's lock."""
+    """Whether another process holds the folder's lock; for a display or a plan.
+
+    On a file system without locks: whether the claim was renewed in the last `SILENCE` seconds by
+    this machine's clock. `locked`, which protects the folder, compares no clocks.
+    """
     try:
         descriptor = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # no such file

@@ -141,6 +141,11 @@ class Results(Identity, Measured):
         return None if self.nll is None else self.neg_elbo - self.nll
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the training objective was a bound on log p(x) after annealing."""
+        return self.beta == 1 and not self.free_bits
+
+    @property
     def measured_step(self) -> int | None:
         """Number of updates of the measured model; None if the best step is unknown."""
         return self.best_step if self.checkpoint == "best" else self.steps

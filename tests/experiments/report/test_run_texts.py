@@ -41,6 +41,16 @@ def test_provenance_names_every_value_once(tmp_path, write_run):
     ]
 
 
+def test_an_objective_that_is_not_a_bound_is_named(tmp_path, write_run):
+    write_run("a")
+    assert "objective" not in dict(provenance(collect([tmp_path]).runs))
+    write_run("b", beta=0.5, seed=1)
+    write_run("c", free_bits=3.0, seed=2)
+    told = dict(provenance(collect([tmp_path]).runs))["objective"]
+    for settings in ("beta=0.5, free_bits=0", "beta=1, free_bits=3"):
+        assert f"{settings}: the training loss is not an −ELBO" in told
+
+
 def test_a_row_of_an_older_file_has_gaps(tmp_path, write_run):
     changes = {"nll": None, "nll_se": None, "num_importance_samples": 0, "sum_log_det": None}
     folder = write_run("run", **changes)

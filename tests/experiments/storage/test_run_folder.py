@@ -67,3 +67,12 @@ def test_a_file_in_the_way(small_config, tmp_path):
         RunFolder(tmp_path / "file" / "run").held(small_config()),
     ):
         pass
+
+
+def test_a_run_of_the_first_version_is_refused(small_config, tmp_path):
+    (tmp_path / "config.yaml").write_text("K: 2\nflow: {name: planar}\n")
+    refusal = r"^[^\n]*holds a run of nfvae 0\.1, [^\n]*; to train, use another run\.dir$"
+    with pytest.raises(RunFolderError, match=refusal), RunFolder(tmp_path).held(small_config()):
+        pass
+    with pytest.raises(RunFolderError, match=refusal):
+        RunFolder(tmp_path).parse_config()
