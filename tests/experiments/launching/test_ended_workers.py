@@ -1,7 +1,6 @@
 """What becomes of a sweep's runs when their workers end; no process is started."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +12,12 @@ from ..processes import FAST
 
 
 class Ended:
-    """In the place of a worker's process: it has written its files and ended."""
+    """In the place of a worker's process: it has written to its log and ended."""
 
     status, line = 0, ""
 
     def __init__(self, command, stdout, **_):
         stdout.write(self.line.encode())
-        if self.status == 0:
-            results = json.dumps(RESULTS | {"train_seconds": 1.0})
-            Path(stdout.name).with_name("results.json").write_text(results)
         self.returncode = self.status
 
     def poll(self):
@@ -36,10 +32,15 @@ def without_processes(monkeypatch):
 
 @pytest.mark.usefixtures("without_processes")
 def test_only_the_run_whose_folder_cannot_be_made_fails(call, tmp_path, monkeypatch):
-    """The file appears after the plan, which would refuse that run."""
-    monkeypatch.setattr(
-        launcher.ProcessLauncher, "_given", lambda *_: (tmp_path / "runs/s1").touch() or b""
-    )
+    """The file in its place appears after the plan, which would refuse that run."""
+
+    def start(self, overrides, number):
+        (tmp_path / "runs/s1").touch()
+        results = json.dumps(RESULTS | {"train_seconds": 1.0})
+        (tmp_path / f"runs/s{number}/results.json").write_text(results)
+        return b""
+
+    monkeypatch.setattr(launcher.ProcessLauncher, "_given", start)
     words = ("K=2", "seed=0,1,2", "run.dir=runs/s${seed}", "hydra.launcher.num_workers=1")
     status, out, error = call("train", "-m", *words, *FAST)
     assert status == 1
