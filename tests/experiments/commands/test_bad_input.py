@@ -1,6 +1,6 @@
 """Bad input to every script: one line that says what is wrong and how to fix it.
 
-To read them all: NFVAE_SHOW=1 python -m pytest tests/experiments/test_bad_input.py -n 0 -s
+To read them all: NFVAE_SHOW=1 python -m pytest tests/experiments/commands/test_bad_input.py -n 0 -s
 """
 
 import json
@@ -25,7 +25,7 @@ from nfvae.experiments.running.run import run_training
 from nfvae.experiments.storage.checkpoint import load_checkpoint, save_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 LONG = "x" * 5000
 NOTES = {".lock", "failure.txt"}  # what a run that fails may change in its own folder
 

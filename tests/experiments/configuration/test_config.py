@@ -10,7 +10,7 @@ from nfvae.experiments.configuration.parts import REGISTRIES
 from nfvae.experiments.errors import ConfigError
 from nfvae.flows import FLOWS
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))

@@ -15,7 +15,7 @@ import pytest
 
 from nfvae.experiments.terminal.output import ForgivingStream
 
-from .processes import FAST, environment
+from ..processes import FAST, environment
 
 RUN = (*FAST, "K=2", "run.dir=run")
 SHELL = f"{sys.executable} -m nfvae"

@@ -1,6 +1,6 @@
 """A process that is killed, stopped or out of disk, and resumed, ends like an uninterrupted one.
 
-NFVAE_KILLS=100 python -m pytest -m slow -s tests/training/test_kill.py -k random
+NFVAE_KILLS=100 python -m pytest -m slow -s tests/experiments/running/test_kill.py -k random
 """
 
 import os
@@ -17,7 +17,7 @@ import torch
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 
-from ..warm import ROOT, Command
+from ...warm import ROOT, Command
 
 TRAIN = ROOT / "scripts" / "train.py"
 KILLS = int(os.environ.get("NFVAE_KILLS", "3"))

@@ -27,7 +27,7 @@ from nfvae.experiments.running import run as training
 from nfvae.experiments.storage.checkpoint import load_checkpoint
 from nfvae.experiments.storage.run_folder import RunFolder
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 RUN = (
     *("device=cpu", "K=2", "model.latent_dim=3", "model.hidden=[8]", "objective.annealing=none"),
     *("trainer.max_steps=20", "trainer.val_every=10", "trainer.checkpoint_every=10"),

@@ -5,7 +5,7 @@ import pickle
 import pytest
 import yaml
 
-from .processes import FAST
+from ..processes import FAST
 
 MARK = "{_target_: pathlib.Path.touch, _args_: [mark]}"
 REFUSED = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .processes import FAST
+from ..processes import FAST
 
 MODULE = """
 from nfvae.flows import FLOWS

@@ -35,7 +35,7 @@ from nfvae.training.batch_loss import BatchLoss
 from nfvae.training.distributed import OwnRows, SharedMeter
 from nfvae.training.ranks import Ranks
 
-from ..docs.pages import ROOT, blocks
+from ...docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "data_parallel.md"
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
