@@ -80,7 +80,7 @@ def jax_updates(
         return None
     if (jax.default_backend() == "cpu") != (device.type == "cpu"):
         return None
-    step = JaxStep(Training(**fit_arguments(config, data, torch.device("cpu"))), 1)
+    step = JaxStep(Training(**fit_arguments(config, data, torch.device("cpu"))))
 
     def run() -> None:
         for _ in range(calls):

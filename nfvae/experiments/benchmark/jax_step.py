@@ -1,7 +1,6 @@
 """The same training step in JAX, as one would write it: jit, value_and_grad, a scan over planar
 steps, optax's Adam."""
 
-import os
 from functools import partial
 from math import e, log
 from typing import Any
@@ -22,12 +21,7 @@ class JaxStep:
         ConfigError: jax or optax is not installed.
     """
 
-    def __init__(self, training: Training, num_threads: int) -> None:
-        if num_threads == 1:  # read at the first import of jax
-            os.environ.setdefault(
-                "XLA_FLAGS",
-                "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-            )
+    def __init__(self, training: Training) -> None:
         try:
             import jax
             import optax

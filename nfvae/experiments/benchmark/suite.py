@@ -73,7 +73,7 @@ def training_step(
     if compiled:
         cases["compiled"] = _training(_compiled(config), data).update
     if peers:
-        cases["jax"] = JaxStep(state(), torch.get_num_threads())
+        cases["jax"] = JaxStep(state())
     if K:
         cases["loop"] = state(PlanarLoop(dim, K)).update
         cases["bmm loop"] = state(PlanarBmmLoop(dim, K)).update

@@ -1,7 +1,10 @@
 """Timings of several cases in turn."""
 
+import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
 
 
@@ -32,3 +35,20 @@ def interleaved(
             if round_ >= 0:
                 times[name].append((clock() - start) / calls)
     return {name: median(taken) for name, taken in times.items()}
+
+
+@contextmanager
+def on_cores(number: int) -> Iterator[None]:
+    """Keep this thread, and threads that start in the block, on this many cores; Linux only.
+
+    Not every library has a setting for it: JAX uses all cores that it may.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:number])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from nfvae.experiments.benchmark import suite
 from nfvae.experiments.benchmark.gpu import gpu_rows
 from nfvae.experiments.benchmark.startup import startup
+from nfvae.experiments.benchmark.timing import on_cores
 from nfvae.experiments.configuration.config import (
     Config,
     Device,
@@ -135,7 +137,8 @@ def benchmark(composed: Mapping[str, Any]) -> int:
     measured = {}
     for part in config.parts:
         title, measure = measures[part]
-        measured[part] = measure()
+        with nullcontext() if part == "gpu" else on_cores(config.num_threads):
+            measured[part] = measure()
         print(f"\n{title}\n{_table(measured[part])}", flush=True)
     if "scaling" in measured:
         save_png(scaling_figure(measured["scaling"]), folder / "scaling.png", dpi=110)
