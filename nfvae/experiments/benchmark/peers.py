@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from nfvae.experiments.benchmark.planar_loops import PlanarLoop
 from nfvae.experiments.errors import ConfigError
@@ -17,6 +18,7 @@ def pyro_planar(dim: int, num_transforms: int) -> FlowFunction:
         from pyro.distributions.transforms import ConditionalPlanar
     except ImportError:
         raise missing("pyro") from None
+    Distribution.set_default_validate_args(True)  # Pyro's import turns torch's checks off
     unpack = PlanarLoop(dim, num_transforms).unpack
 
     def flow(z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
