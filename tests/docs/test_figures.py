@@ -73,17 +73,31 @@ def test_benchmark_rows_are_the_file():
     columns = ("nfvae", "loop", "bmm loop", "pyro", "normflows")
     for row in measured["flow"]:
         assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in SPEED
-    columns = ("nfvae", "loop", "bmm loop", "textbook", "matrix products")
+    columns = ("nfvae", "compiled", "jax", "loop", "bmm loop", "textbook", "limit")
     for row in measured["step"]:
         assert f"| {row['K']} | {row['B']} | {cells(row, columns)} |\n" in SPEED
     for row in measured["compile"]:
-        columns = ("eager", "compiled", "cold, s")
+        columns = ("eager", "compiled", "first start, s", "next start, s")
         assert f"| {row['flow']} | {row['K']} | {cells(row, columns)} |\n" in SPEED
     for row in measured["nll"]:
         assert f"{row['images·samples/s'] / 1000:.0f},000 at K = {row['K']}" in SPEED
     (start,) = measured["startup"]
     for seconds in start.values():
         assert f"{seconds:.1f} s" in SPEED
+
+
+def test_ratios_are_those_of_the_file():
+    measured = json.loads((REFERENCE / "benchmark" / "benchmark.json").read_text())
+    text = " ".join(SPEED.split())
+    for batch in (100, 1000):
+        rows = [row for row in measured["step"] if row["B"] == batch]
+        eager, compiled = (
+            ", ".join(f"{row[name] / row['jax']:.2f}" for row in rows)
+            for name in ("nfvae", "compiled")
+        )
+        assert f"{eager} at B = {batch} (compiled {compiled})" in text
+    (k16, k80) = (row["pyro"] / row["nfvae"] for row in measured["flow"] if row["B"] == 100)
+    assert f"{k16:.1f} (K = 16) and {k80:.1f} (K = 80) times as fast as Pyro's" in text
 
 
 def cells(row, columns):
