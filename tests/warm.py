@@ -6,12 +6,14 @@ Importing torch takes seconds, and a test of killed and resumed runs starts a do
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import mkdtemp
 
 ROOT = Path(__file__).parents[1]
 MODULE = ROOT / "nfvae" / "__main__.py"  # the program of `python -m nfvae`
@@ -19,13 +21,20 @@ MODULE = ROOT / "nfvae" / "__main__.py"  # the program of `python -m nfvae`
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        "torch._dynamo",  # else each fork imports it when it makes its optimizer
+        *("torch._dynamo", "torchvision.utils"),  # imported by optimizers and pictures
         "nfvae.experiments.command_line.hydra_run",
         "nfvae.experiments.commands.fit_energy",
         "nfvae.experiments.commands.train",
         "nfvae.experiments.launching.plan",
     ]
 )
+
+
+def environment(**variables):
+    """The variables of a command: those of this process, and some more."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("NFVAE_")}
+    return kept | {"PYTHONPATH": path} | variables
 
 
 class Command:
@@ -35,13 +44,20 @@ class Command:
         program: `MODULE` or a script.
         words: its arguments.
         cwd: the folder to run in.
+        variables: additional ones of its environment.
         largest_file: largest size of a file that it can write, in bytes.
+        daemon: end it with pytest; joblib does not work in such a command.
     """
 
-    def __init__(self, program, words, cwd=".", largest_file=None):
-        self._outputs = [_empty_file(), _empty_file()]
-        arguments = (str(program), words, str(Path(cwd).absolute()), self._outputs, largest_file)
-        self._process = CONTEXT.Process(target=_run, args=arguments)
+    def __init__(self, program, words, cwd=".", variables=None, largest_file=None, daemon=True):
+        folder = Path(mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder)
+        self._files = [folder / "out", folder / "err"]
+        for file in self._files:
+            file.touch()
+        given = (environment(**(variables or {})), str(Path(cwd).absolute()), self._files)
+        arguments = (str(program), words, *given, largest_file)
+        self._process = CONTEXT.Process(target=_run, args=arguments, daemon=daemon)
         if str(ROOT) not in sys.path:
             sys.path.insert(0, str(ROOT))  # the fork imports this module by its name
         self._process.start()
@@ -61,12 +77,20 @@ class Command:
         if self.poll() is None:
             self.send_signal(signal.SIGKILL)
 
-    def communicate(self, timeout=None):
-        """Wait for the end; what it wrote to standard output and standard error."""
+    def outputs(self):
+        """What it has written to standard output and standard error."""
+        return [file.read_text() for file in self._files]
+
+    def wait(self, timeout=None):
+        """Wait for the end."""
         self._process.join(timeout)
         if self.returncode is None:
             raise subprocess.TimeoutExpired(self.pid, timeout)
-        return [output.read_text() for output in self._outputs]
+
+    def communicate(self, timeout=None):
+        """Wait for the end; returns the outputs."""
+        self.wait(timeout)
+        return self.outputs()
 
     def wait_until(self, condition, seconds=60):
         """Wait for a condition, which must come true while the command runs."""
@@ -77,18 +101,11 @@ class Command:
             time.sleep(0.01)
 
 
-def _empty_file():
-    descriptor, name = mkstemp()
-    os.close(descriptor)
-    return Path(name)
-
-
-def _run(program, words, cwd, outputs, largest_file):
-    for name in [name for name in os.environ if name.startswith("NFVAE_")]:
-        del os.environ[name]
-    os.environ["PYTHONPATH"] = str(ROOT)  # for its own processes
-    for number, output in enumerate(outputs, start=1):
-        os.dup2(os.open(output, os.O_WRONLY), number)
+def _run(program, words, variables, cwd, files, largest_file):
+    os.environ.clear()
+    os.environ.update(variables)
+    for number, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY), number)
     os.chdir(cwd)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))

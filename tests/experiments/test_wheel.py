@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ OUTSIDE = {key: value for key, value in os.environ.items() if key != "PYTHONPATH
 
 @pytest.fixture
 def nfvae(tmp_path):
-    """Run the console command of the wheel, installed in a folder of its own."""
+    """Run the console command of the wheel, installed in a folder of its own, elsewhere."""
     pytest.importorskip("hatchling")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"]
     subprocess.run(build, cwd=ROOT, env=OUTSIDE, check=True, capture_output=True)
@@ -26,10 +25,13 @@ def nfvae(tmp_path):
         [*install, "--target", place, wheel], env=OUTSIDE, check=True, capture_output=True
     )
 
-    def run(*words, cwd):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def run(*words):
         return subprocess.run(
             [place / "bin" / "nfvae", *words],
-            cwd=cwd, env=OUTSIDE | {"PYTHONPATH": str(place)},
+            cwd=elsewhere, env=OUTSIDE | {"PYTHONPATH": str(place)},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -39,8 +41,6 @@ def nfvae(tmp_path):
 @pytest.mark.slow
 def test_it_trains(nfvae, tmp_path):
     elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    nfvae = partial(nfvae, cwd=elsewhere)
     words = ["flow=planar", "K=4", "trainer.max_steps=50", "trainer.val_every=50"]
     words += ["eval.num_samples=0", "device=cpu", "run.name=mine"]
     trained = nfvae("train", *words)

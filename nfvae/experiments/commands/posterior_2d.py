@@ -54,8 +54,10 @@ def posterior_2d(composed: Mapping[str, Any]) -> int:
     runs = {run: RunFolder(expand(run, "run")).parse_config() for run in config.run}
     check_comparable(runs)
     groups = group_by_seed(runs)
-    default = expand(config.run[0], "run") / "posterior_2d.png"
-    file = default if config.file is None else expand(config.file, "file")
+    if config.file is None:
+        file = expand(config.run[0], "run") / "posterior_2d.png"
+    else:
+        file = expand(config.file, "file")
     require_file(file, ".png")
     data = read_data(next(iter(runs.values())).data)
     split = data.test

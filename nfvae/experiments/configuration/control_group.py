@@ -1,6 +1,10 @@
-"""Limits that a container or a batch system sets for this process (Linux control groups)."""
+"""Cores and memory that this process may use.
+
+A container or a batch system limits them by Linux control groups.
+"""
 
 import os
+import resource
 import sys
 from math import ceil
 from pathlib import Path
@@ -36,3 +40,15 @@ def default_num_threads() -> int:
     """OMP_NUM_THREADS, or else the number of cores that this process may use."""
     threads = torch.get_num_threads()
     return threads if "OMP_NUM_THREADS" in os.environ else min(threads, num_cores())
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes of the GPU, or of the machine within the limits of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        limits.append(soft)
+    limits += [int(text) for text in control_group("memory.max") if text.isdigit()]
+    return min(limits)

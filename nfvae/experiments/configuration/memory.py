@@ -1,8 +1,6 @@
 """Check that a run fits into memory, before anything is built."""
 
 import json
-import os
-import resource
 from collections.abc import Mapping
 from math import ceil
 from typing import NamedTuple
@@ -13,7 +11,7 @@ from tqdm import tqdm
 
 from nfvae.experiments.configuration.build import build_vae
 from nfvae.experiments.configuration.config import AdamConfig, Config, RMSpropConfig
-from nfvae.experiments.configuration.control_group import control_group
+from nfvae.experiments.configuration.control_group import available_memory
 from nfvae.experiments.configuration.parts import flow_size, sizes, without_memory
 from nfvae.experiments.errors import ConfigError
 from nfvae.images import ImageShape
@@ -120,18 +118,6 @@ def require_memory(
             f"memory, but {there} are available ({parameters:,} parameters with gradients and "
             f"optimizer: {kept}; a batch: {per_batch}); make some of them smaller"
         )
-
-
-def available_memory(device: torch.device) -> int:
-    """Bytes of the GPU, or of the machine within the limits of this process."""
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        limits.append(soft)
-    limits += [int(text) for text in control_group("memory.max") if text.isdigit()]
-    return min(limits)
 
 
 def numbers_per_parameter(optim: AdamConfig | RMSpropConfig, keeps_good: bool = False) -> int:

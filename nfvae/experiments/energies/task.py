@@ -21,11 +21,8 @@ from nfvae.energies.targets import ENERGIES, Energy
 from nfvae.errors import DivergenceError, NotInvertibleError
 from nfvae.experiments.configuration.build import build_optimizer
 from nfvae.experiments.configuration.config import NumTransforms, Optim, Seed
-from nfvae.experiments.configuration.memory import (
-    available_memory,
-    numbers_per_parameter,
-    require_memory,
-)
+from nfvae.experiments.configuration.control_group import available_memory
+from nfvae.experiments.configuration.memory import numbers_per_parameter, require_memory
 from nfvae.experiments.configuration.parts import build_flow, check_flow, flow_size, sizes
 from nfvae.experiments.configuration.sections import Section
 from nfvae.experiments.errors import CheckpointError, RunFolderError

@@ -123,10 +123,10 @@ class ArrayLauncher(Launcher):
         script = _encoded(self._script(parts))
         for name, content in ((COMMANDS, commands), (FOLDERS, folders), (SCRIPT, script)):
             write_atomically(self.folder / name, content)
-        shown = shlex.quote(os.path.relpath(self.folder / SCRIPT))
+        path = shlex.quote(os.path.relpath(self.folder / SCRIPT))
         if len(parts) == 1 and 0 in parts:
-            return [f"sbatch {shown}"]
-        return [f"sbatch --array={indices} {shown} {by}" for by, indices in parts.items()]
+            return [f"sbatch {path}"]
+        return [f"sbatch --array={indices} {path} {by}" for by, indices in parts.items()]
 
     def _script(self, parts: dict[int, str]) -> str:
         cwd = str(Path.cwd())

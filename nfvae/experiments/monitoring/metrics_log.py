@@ -17,7 +17,7 @@ from nfvae.experiments.monitoring.event_file import LAST, EventFile
 from nfvae.experiments.monitoring.hyperparameters import hyperparameters
 from nfvae.experiments.storage.atomic import cannot_write, write_atomically
 from nfvae.experiments.storage.history import MAX_BYTES
-from nfvae.experiments.storage.regular_file import append_regular, read_regular
+from nfvae.experiments.storage.regular_file import append_regular, cannot_read, read_regular
 
 BINS = 80  # of equal width; TensorBoard's 1,500 bins make a file ten times as large
 
@@ -129,10 +129,7 @@ def _lines_until(metrics: Path, step: int) -> list[bytes]:
     try:
         content = read_regular(metrics, MAX_BYTES)
     except OSError as error:
-        raise RunFolderError(
-            f"{metrics} cannot be read: {error.strerror}; its content may be good: keep it, and "
-            "give the same command again when the file can be read"
-        ) from None
+        raise cannot_read(metrics, error) from None
     kept = []
     try:
         for line in content.splitlines(keepends=True):

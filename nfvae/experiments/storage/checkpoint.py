@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from nfvae.experiments.configuration.memory import available_memory
+from nfvae.experiments.configuration.control_group import available_memory
 from nfvae.experiments.errors import CheckpointError, RunFolderError, one_line
 from nfvae.experiments.storage.atomic import write_atomically
-from nfvae.experiments.storage.regular_file import read_regular
+from nfvae.experiments.storage.regular_file import cannot_read, read_regular
 
 FORMAT = 2
 OLD_FORMATS = {1: "nfvae 0.1"}
@@ -45,10 +45,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
                 f"{path} cannot be read: {error.strerror}, half of the available memory; read it "
                 "on a machine with more memory"
             ) from None
-        raise RunFolderError(
-            f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give "
-            "the same command again when the file can be read"
-        ) from None
+        raise cannot_read(path, error) from None
     content = _parse(path, data)
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if type(found) is int and found in OLD_FORMATS:

@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from nfvae.experiments.errors import RunFolderError
+
 
 def open_regular(path: Path, limit: int) -> BinaryIO:
     """Open a file for reading if it is a regular file of at most `limit` bytes and not a link.
@@ -31,6 +33,14 @@ def read_regular(path: Path, limit: int) -> bytes:
     """The content of a file that `open_regular` accepts; raises OSError as it does."""
     with open_regular(path, limit) as file:
         return file.read(os.fstat(file.fileno()).st_size)  # not more if the file grows
+
+
+def cannot_read(path: Path, error: OSError) -> RunFolderError:
+    """The error for a file whose content may be good."""
+    return RunFolderError(
+        f"{path} cannot be read: {error.strerror}; its content may be good: keep it, and give the "
+        "same command again when the file can be read"
+    )
 
 
 def _open(path: Path, flags: int, mode: Literal["rb", "ab"]) -> BinaryIO:

@@ -143,7 +143,7 @@ def _objectives(cells: Iterable[Cell]) -> list[str]:
         f"{cell.flow} K={cell.K} with `objective.beta={cell.first.beta:g} "
         f"objective.free_bits={cell.first.free_bits:g}`"
         for cell in cells
-        if cell.first.beta != 1 or cell.first.free_bits
+        if not cell.first.is_bound
     ]
     if not found:
         return []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ..processes import environment
+from ...warm import environment
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
 SLURM_CONF = """

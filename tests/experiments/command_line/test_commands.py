@@ -17,7 +17,8 @@ from nfvae.experiments.configuration.conf import CONF, choices, groups, is_confi
 from nfvae.experiments.terminal.call import command, command_line, remember_call
 from nfvae.experiments.terminal.overrides import run_argument
 
-from ..processes import FAST, ROOT, environment
+from ...warm import ROOT, environment
+from ..processes import FAST
 
 CONFIGURED = list(filter(is_configured, COMMANDS))
 

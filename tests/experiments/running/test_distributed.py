@@ -5,15 +5,13 @@ imports torch in each.
 """
 
 import json
-import multiprocessing
 import os
 import re
-import runpy
-import secrets
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +34,7 @@ from nfvae.training.distributed import OwnRows, SharedMeter
 from nfvae.training.ranks import Ranks
 
 from ...docs.pages import ROOT, blocks
+from ...warm import Command
 
 PAGE = ROOT / "docs" / "data_parallel.md"
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -213,14 +212,6 @@ def changed(self):
 Training.update = changed
 """
 TRAIN = str(ROOT / "scripts" / "train.py")
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "nfvae.experiments.command_line.hydra_run",
-        "nfvae.experiments.commands.train",
-        *("torch._dynamo", "torchvision.utils"),  # imported by optimizers and pictures
-    ]
-)
 
 
 @pytest.fixture(scope="module")
@@ -245,41 +236,33 @@ class Forked:
 
     def __init__(self, folder, name, size, *overrides, **environment):
         self.store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-        self.outputs = folder / "outputs" / secrets.token_hex(4)
-        self.outputs.mkdir(parents=True)
         common = {
             "OMP_NUM_THREADS": "1",
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(self.store.port),
             "TORCHELASTIC_USE_AGENT_STORE": "True",
         }
-        self.processes = []
+        command, *given = words(folder, name, *overrides)
+        self.commands = []
         for rank in range(size):
             places = zip(TORCHRUN, map(str, (rank, size, rank, size)), strict=True)
-            given = {
-                "environment": common | dict(places if size > 1 else ()) | environment,
-                "folder": str(folder),
-                "command": words(folder, name, *overrides),
-                **{name: str(self.outputs / f"{rank}.{name}") for name in ("out", "err")},
-            }
-            arguments = (str(Path(__file__).with_name("one_rank.py")), {"given": given})
-            self.processes.append(FORKS.Process(target=runpy.run_path, args=arguments, daemon=True))
-        for process in self.processes:
-            process.start()
+            variables = common | dict(places if size > 1 else ()) | environment
+            self.commands.append(Command(command, given, folder, variables))
 
     def read(self, stream):
-        return "".join(file.read_text() for file in sorted(self.outputs.glob(f"*.{stream}")))
+        return "".join(command.outputs()[stream == "err"] for command in self.commands)
 
     def ended(self, seconds=600):
         """The exit statuses."""
         until = time.monotonic() + seconds
-        for process in self.processes:
-            process.join(max(0, until - time.monotonic()))
-        hanging = [process for process in self.processes if process.is_alive()]
-        for process in hanging:
-            process.kill()
+        for command in self.commands:
+            with suppress(subprocess.TimeoutExpired):
+                command.wait(max(0, until - time.monotonic()))
+        hanging = [command for command in self.commands if command.poll() is None]
+        for command in hanging:
+            command.kill()
         assert not hanging, self.read("err")
-        return [process.exitcode for process in self.processes]
+        return [command.returncode for command in self.commands]
 
 
 def run(*arguments, **environment):

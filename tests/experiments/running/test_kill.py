@@ -150,6 +150,7 @@ def test_ctrl_c_before_the_work_is_one_line(tmp_path):
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     maps = Path(f"/proc/{process.pid}/maps")
     while "libtorch" not in maps.read_text():  # half imported
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()

@@ -15,7 +15,8 @@ import pytest
 
 from nfvae.experiments.terminal.output import ForgivingStream
 
-from ..processes import FAST, environment
+from ...warm import environment
+from ..processes import FAST
 
 RUN = (*FAST, "K=2", "run.dir=run")
 SHELL = f"{sys.executable} -m nfvae"
